@@ -1,0 +1,1 @@
+"""`./test`: its parts, what they need, and how they are counted."""

@@ -1,0 +1,8 @@
+"""The parts of `./test`, in the order in which they run: the quick ones first.
+
+Each is a module with `NAME`, `ABOUT` and `run(context)`, which gives an `Outcome`.
+"""
+
+from ci.parts import browser, crash, doctests, end_to_end, formatting, lints, supply_chain, tokens, unit
+
+PARTS = {part.NAME: part for part in (formatting, lints, supply_chain, unit, crash, doctests, tokens, end_to_end, browser)}

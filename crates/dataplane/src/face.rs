@@ -1,0 +1,48 @@
+//! How a dialect looks on its signed URLs: the shape of answers, never what is allowed.
+
+use crate::body::ResponseBody;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Response, StatusCode};
+use valetkey_http_common::query::Query;
+use valetkey_model::Refusal;
+use valetkey_service::{ObjectRow, Published};
+
+/// The shape of a dialect's answers. The data plane adds what every answer carries: CORS, security headers, caching.
+pub trait Face: Send + Sync {
+    /// The answer to a refused request. `Retry-After` is added.
+    fn refusal(&self, refusal: Refusal, request: &HeaderMap) -> Response<ResponseBody>;
+
+    /// The opaque part of an object's entity tag, which must be strong: another for each generation.
+    fn etag(&self, object: &ObjectRow) -> String;
+
+    /// Whether [`Face::etag`] needs SHA-1 and MD5 of the object.
+    fn needs_digests(&self) -> bool {
+        false
+    }
+
+    /// The answer to an upload that was published.
+    fn published(&self, published: &Published) -> Response<ResponseBody>;
+
+    /// The answer where a precondition failed.
+    fn precondition_failed(&self) -> Response<ResponseBody> {
+        status(StatusCode::PRECONDITION_FAILED)
+    }
+
+    /// The answer where no range asked for can be had; `Content-Range` is added.
+    fn unsatisfiable(&self) -> Response<ResponseBody> {
+        status(StatusCode::RANGE_NOT_SATISFIABLE)
+    }
+
+    /// The file name that the query asks to save under, where the dialect lets it. It never makes a saved file a shown one.
+    fn file_name_asked(&self, _query: Query<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// An answer without a body.
+pub(crate) fn status(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}

@@ -1,0 +1,76 @@
+//! Ambiguous framing is refused, and the connection with it.
+
+use crate::rig::{Client, Noise, options, site};
+
+/// The statuses of all responses to `raw`, and that the connection ended after them.
+fn statuses(raw: &str) -> Vec<u16> {
+    let noise = Noise::new(30, 500_000);
+    let server = site(&noise, options());
+    let mut client = Client::new(&server);
+    client.send(raw);
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let text = String::from_utf8(client.rest()).unwrap();
+    text.match_indices("HTTP/1.1 ").map(|(at, found)| text[at + found.len()..][..3].parse().unwrap()).collect()
+}
+
+/// A request that must not be taken for one.
+const SMUGGLED: &str = "GET /chunked HTTP/1.1\r\nHost: h\r\n\r\n";
+
+#[test]
+fn ambiguous_requests_are_refused() {
+    for head in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: 5, 5",
+        "Content-Length: +5",
+        "Content-Length: -5",
+        "Content-Length: 0x5",
+        "Content-Length: 99999999999999999999999",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding : chunked",
+        "Content-Length : 5",
+        "X: y\r\n Transfer-Encoding: chunked",
+    ] {
+        let raw = format!("POST /count HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n0\r\n\r\n{SMUGGLED}");
+        assert_eq!(statuses(&raw), [400], "{head:?}");
+    }
+    let raw = format!("POST /count HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}");
+    assert_eq!(statuses(&raw), [400]);
+}
+
+#[test]
+fn plain_requests_are_not() {
+    let noise = Noise::new(31, 500_000);
+    let server = site(&noise, options());
+    let mut client = Client::new(&server);
+    for _ in 0..2 {
+        let body = "Content-Length: 1\r\n\r\n";
+        client.send(format!("POST /count HTTP/1.1\r\nHost: h\r\ncontent-length: {}\r\n\r\n{body}{SMUGGLED}", body.len()));
+        assert_eq!(client.read(false).body, body.len().to_string().as_bytes());
+        assert_eq!(client.read(false).body, b"something...");
+    }
+    client.send("POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n");
+    let got = client.read(false);
+    assert_eq!(got.body, b"5");
+    assert!(got.head.contains("connection: close"), "{}", got.head);
+    assert!(client.ends());
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let noise = Noise::new(32, 500_000);
+    let mut options = options();
+    options.max_header_bytes = 8 << 10;
+    let server = site(&noise, options);
+    let mut client = Client::new(&server);
+    client.send(format!("GET /chunked HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(10 << 10)));
+    assert_eq!(client.read_head().0, 431);
+    let mut client = Client::new(&server);
+    client.send(format!("GET /chunked HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(101)));
+    assert_eq!(client.read_head().0, 431);
+}

@@ -1,0 +1,12 @@
+//! The native API: `/o/…` and `/l/…` are signed URLs, `/vk/v1/…` is how they, buckets and objects are made.
+//!
+//! `routes` says what is where, `wire` what JSON looks like, `translate` turns it into use cases and back, `errors` says how
+//! each failure is told. Nothing is decided here.
+
+mod errors;
+mod face;
+mod routes;
+mod translate;
+mod wire;
+
+pub use routes::{Native, NativeContext};

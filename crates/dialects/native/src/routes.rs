@@ -1,0 +1,403 @@
+//! What is where.
+
+use crate::errors::{self, ApiError};
+use crate::face::NativeFace;
+use crate::translate::{
+    TOKEN_HEADER, access_token_body, after_cursor, bucket_body, cursor, etag_of, invalid, issue_request, issued_body, new_bucket,
+    not_json, object_body,
+};
+use crate::wire::{BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, SignedUrlBody, SignedUrlsBody, TokenBody};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::sync::Arc;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_dataplane::listener::{ConnectionInfo, closing};
+use valetkey_dataplane::{ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, select, send};
+use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::path::{collapse_leading_slashes, decode};
+use valetkey_http_common::problem::Problem;
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::query::Query;
+use valetkey_http_common::security::{self, Caching};
+use valetkey_http_common::{content_type, precondition};
+use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scopes};
+use valetkey_service::redeem::{Delivery, PresentedCredential};
+use valetkey_service::{Condition, DigestSet, LinkSecret, Principal, Service, ServiceError};
+
+/// The largest JSON body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// How many entries a page has if nothing is said, and at most.
+const PAGE: (u32, u32) = (100, 1000);
+/// How many URLs one call issues at most.
+const MAX_URLS: usize = 1000;
+
+/// What the native API is made of.
+#[derive(Clone)]
+pub struct NativeContext {
+    /// The use cases.
+    pub service: Service,
+    /// The data plane.
+    pub signed_urls: SignedUrls,
+    /// What URLs given out begin with.
+    pub public_url: Arc<PublicUrl>,
+    /// For multipart boundaries.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The native API. Cheap to clone.
+#[derive(Clone)]
+pub struct Native {
+    context: NativeContext,
+}
+
+impl Native {
+    /// The native API over these.
+    pub fn new(context: NativeContext) -> Self {
+        Self { context }
+    }
+
+    /// Whether this path (without base path, leading slashes collapsed) is the native API's.
+    pub fn owns(path: &str) -> bool {
+        path.starts_with("/o/") || path.starts_with("/l/") || path == "/vk/v1" || path.starts_with("/vk/v1/")
+    }
+
+    /// Answers one request; `path` is its raw path without the base path.
+    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        if path.starts_with("/o/") {
+            return self.token_url(&parts, body, path, connection).await;
+        }
+        if let Some(rest) = path.strip_prefix("/l/") {
+            return self.link_url(&parts, body, rest, connection).await;
+        }
+        let rest = path.strip_prefix("/vk/v1").unwrap_or_default();
+        let unread = !matches!(parts.method, Method::GET | Method::HEAD);
+        match self.api(&parts, body, rest).await {
+            Ok(mut answer) => {
+                security::apply(answer.headers_mut());
+                answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+                answer
+            }
+            Err(error) if unread => closing(error.answer()),
+            Err(error) => error.answer(),
+        }
+    }
+
+    /// `/o/{bucket}/{object key}?cat={token}`.
+    async fn token_url(&self, parts: &Parts, body: Incoming, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let signed = &self.context.signed_urls;
+        match token_of(parts) {
+            Ok(token) => {
+                let raw_path = with_base_path(self.context.public_url.base_path(), path);
+                let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
+                signed.call(&NativeFace, credential, parts, body, connection).await
+            }
+            Err(refusal) => signed.refuse(&NativeFace, refusal, parts),
+        }
+    }
+
+    /// `/l/{secret}` and `/l/{secret}/{decorative file name}`.
+    async fn link_url(&self, parts: &Parts, body: Incoming, rest: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let signed = &self.context.signed_urls;
+        let secret = rest.split('/').next().unwrap_or_default();
+        match LinkSecret::parse(secret) {
+            Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
+            None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts),
+        }
+    }
+
+    async fn api(&self, parts: &Parts, body: Incoming, path: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        match (&parts.method, segments.as_slice()) {
+            (&Method::POST, ["token"]) => self.token(parts, body).await,
+            (&Method::POST, ["buckets"]) => self.create_bucket(parts, body).await,
+            (&Method::GET, ["buckets"]) => self.list_buckets(parts).await,
+            (&Method::GET, ["buckets", bucket]) => self.show_bucket(parts, bucket).await,
+            (&Method::DELETE, ["buckets", bucket]) => self.delete_bucket(parts, bucket).await,
+            (&Method::GET, ["buckets", bucket, "objects"]) => self.list_objects(parts, bucket).await,
+            (method, ["buckets", bucket, "objects", key @ ..]) if !key.is_empty() => {
+                let (bucket, key) = (bucket_name(bucket)?, object_key(&key.join("/"))?);
+                match *method {
+                    Method::PUT => self.put_object(parts, body, &bucket, &key).await,
+                    Method::GET | Method::HEAD => self.get_object(parts, &bucket, &key).await,
+                    Method::DELETE => self.delete_object(parts, &bucket, &key).await,
+                    _ => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
+                }
+            }
+            (&Method::POST, ["signed-urls"]) => self.issue(parts, body).await,
+            (&Method::POST, ["revocations"]) => self.revoke(parts, body).await,
+            (_, ["token" | "signed-urls" | "revocations"]) => Ok(method_not_allowed("POST")),
+            (_, ["buckets"]) => Ok(method_not_allowed("GET, POST")),
+            (_, ["buckets", _]) => Ok(method_not_allowed("GET, DELETE")),
+            (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET")),
+            _ => Err(errors::no_such_path().into()),
+        }
+    }
+
+    fn service(&self) -> &Service {
+        &self.context.service
+    }
+
+    fn principal(&self, parts: &Parts) -> Result<Principal, ApiError> {
+        match credential(&parts.headers)? {
+            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => Ok(self.service().authenticate(&secret)?),
+            Some(Credential::Basic { .. }) => {
+                Err(errors::unauthenticated().detail("`Basic` is only for `/vk/v1/token`; send `Bearer` or `X-API-Key`").into())
+            }
+            None => Err(errors::unauthenticated().detail("there is neither `Authorization: Bearer` nor `X-API-Key`").into()),
+        }
+    }
+
+    async fn token(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = match credential(&parts.headers)? {
+            Some(Credential::Basic { user, password }) => self.service().authenticate_client(&user, &password)?,
+            _ => self.principal(parts)?,
+        };
+        let bytes = whole(body).await?;
+        let asked: TokenBody = if bytes.is_empty() { TokenBody::default() } else { parse(&bytes)? };
+        let scopes =
+            asked.scope.map(|scope| scope.parse::<Scopes>().map_err(|error| invalid("scope", error.to_string(), "scopes")));
+        let token = self.service().issue_access_token(&principal, scopes.transpose()?)?;
+        Ok(json(StatusCode::OK, &access_token_body(token)))
+    }
+
+    async fn create_bucket(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let new: NewBucketBody = parse(&whole(body).await?)?;
+        let bucket = self.service().create_bucket(&principal, new_bucket(new)).await?;
+        let mut answer = json(StatusCode::CREATED, &bucket_body(&bucket));
+        if let Ok(location) = HeaderValue::from_str(&self.context.public_url.join(&format!("/vk/v1/buckets/{}", bucket.name))) {
+            answer.headers_mut().insert(LOCATION, location);
+        }
+        Ok(answer)
+    }
+
+    async fn list_buckets(&self, parts: &Parts) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let query = Query::new(parts.uri.query());
+        let after = match text(query, "next")? {
+            Some(next) => Some(bucket_name(&after_cursor(&next)?)?),
+            None => None,
+        };
+        let page = self.service().buckets(&principal, None, after.as_ref(), limit(query)?).await?;
+        let buckets = page.buckets.iter().map(bucket_body).collect();
+        Ok(json(StatusCode::OK, &BucketsBody { buckets, next: page.next.map(|name| cursor(name.as_str())) }))
+    }
+
+    async fn show_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let bucket = self.service().bucket(&self.principal(parts)?, &bucket_name(bucket)?).await?;
+        Ok(json(StatusCode::OK, &bucket_body(&bucket)))
+    }
+
+    async fn delete_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        self.service().delete_bucket(&self.principal(parts)?, &bucket_name(bucket)?).await?;
+        Ok(nothing())
+    }
+
+    async fn list_objects(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let query = Query::new(parts.uri.query());
+        let after = text(query, "next")?.map(|next| after_cursor(&next)).transpose()?;
+        let prefix = text(query, "prefix")?.unwrap_or_default();
+        let bucket = bucket_name(bucket)?;
+        let page = self.service().objects(&principal, &bucket, &prefix, after.as_deref(), limit(query)?).await?;
+        let objects = page.objects.iter().map(object_body).collect();
+        Ok(json(StatusCode::OK, &ObjectsBody { objects, next: page.next.map(|key| cursor(key.as_str())) }))
+    }
+
+    async fn put_object(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        if !key.is_plain_path() {
+            let expected = "no empty, `.` or `..` segment and no control character";
+            return Err(invalid("key", format!("`{}`", key.as_str().escape_debug()), expected).into());
+        }
+        let headers = WriteHeaders::read(&parts.headers)
+            .map_err(|name| invalid(name, "not a digest", "a digest in base64 as RFC 9530 or RFC 1864 has it"))?;
+        // Preconditions compare with what is there; whether it may be read plays no part in writing.
+        let present = self.service().object_to_replace(&principal, bucket, key).await?;
+        let etag = present.as_deref().map(|object| (object, etag_of(object)));
+        let mut options = headers.options(&parts.headers, etag, DigestSet::default()).map_err(|_| precondition_failed())?;
+        options.content_type.get_or_insert_with(|| content_type::guess(key.file_name()).to_owned());
+        let conditional = options.condition != Condition::None;
+        let mut upload = self.service().upload(&principal, bucket, key, options).await?;
+        match receive(body, async |bytes| upload.write(bytes).await).await {
+            Ok(()) => {}
+            Err(ReceiveError::Service(error)) => return Err(error.into()),
+            Err(ReceiveError::BrokenOff) => return Err(errors::invalid("broken_off", "the upload broke off").into()),
+        }
+        let published = upload.finish().await.map_err(|error| match error {
+            ServiceError::Refused(Refusal::Exists) if conditional => ApiError::from(precondition_failed()),
+            error => error.into(),
+        })?;
+        let status = if published.replaced { StatusCode::OK } else { StatusCode::CREATED };
+        let mut answer = json(status, &object_body(&published.object));
+        if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        Ok(answer)
+    }
+
+    async fn get_object(&self, parts: &Parts, bucket: &BucketName, key: &ObjectKey) -> Result<Response<ResponseBody>, ApiError> {
+        let object = self.service().object(&self.principal(parts)?, bucket, key).await?;
+        let shown = Representation {
+            object: &object,
+            etag: etag_of(&object),
+            disposition: Disposition::Attachment,
+            file_name: None,
+            content_type: None,
+            caching: Caching::Never,
+            now: self.service().now(),
+        };
+        let mut boundary = [0; 16];
+        self.context.entropy.fill(&mut boundary);
+        match select(&NativeFace, &parts.headers, &shown, boundary) {
+            Selected::Answer(answer) => Ok(*answer),
+            Selected::Send { head, .. } if parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
+            Selected::Send { head, ranges, framing } => {
+                let blob = self.service().open_object(&object).await?;
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                Ok(head.map(|()| send(delivery, framing)))
+            }
+        }
+    }
+
+    async fn delete_object(
+        &self,
+        parts: &Parts,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        self.service().delete_object(&self.principal(parts)?, bucket, key).await?;
+        Ok(nothing())
+    }
+
+    async fn issue(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let bytes = whole(body).await?;
+        let (values, many) = match parse(&bytes)? {
+            SignedUrlsBody::Many(values) => (values, true),
+            SignedUrlsBody::One(value) => (vec![value], false),
+        };
+        if values.is_empty() || values.len() > MAX_URLS {
+            let found = format!("an array of {}", values.len());
+            return Err(invalid("body", found, format!("one object, or an array of 1 to {MAX_URLS}")).into());
+        }
+        let mut requests = Vec::with_capacity(values.len());
+        for value in values {
+            let body: SignedUrlBody = serde_json::from_value(value).map_err(|error| not_json(&error))?;
+            requests.push(issue_request(body)?);
+        }
+        let issued = self.service().issue(&principal, requests).await?;
+        let base = &self.context.public_url;
+        let mut bodies: Vec<_> = issued.into_iter().map(|issued| issued_body(issued, base)).collect();
+        Ok(match (many, bodies.pop()) {
+            (false, Some(only)) => json(StatusCode::CREATED, &only),
+            (_, last) => {
+                bodies.extend(last);
+                json(StatusCode::CREATED, &bodies)
+            }
+        })
+    }
+
+    async fn revoke(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let revocations: RevocationsBody = parse(&whole(body).await?)?;
+        if revocations.link_ids.is_empty() || revocations.link_ids.len() > MAX_URLS {
+            let found = format!("{} ids", revocations.link_ids.len());
+            return Err(invalid("link_ids", found, format!("1 to {MAX_URLS} link ids")).into());
+        }
+        self.service().revoke(&principal, &revocations.link_ids).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({ "revoked": revocations.link_ids.len() })))
+    }
+}
+
+/// The token, from the query or the header.
+fn token_of(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+    let in_query = Query::new(parts.uri.query()).single("cat").map_err(|_| Refusal::Ambiguous)?;
+    let mut in_headers = parts.headers.get_all(&TOKEN_HEADER).iter();
+    match (in_query, in_headers.next(), in_headers.next()) {
+        (Some(token), None, None) => Ok(token),
+        (None, Some(value), None) => value.to_str().map(Cow::Borrowed).map_err(|_| Refusal::Malformed),
+        (None, None, None) => Err(Refusal::Malformed),
+        _ => Err(Refusal::Ambiguous),
+    }
+}
+
+fn with_base_path<'a>(base_path: &str, path: &'a str) -> Cow<'a, str> {
+    if base_path.is_empty() { Cow::Borrowed(path) } else { Cow::Owned(format!("{base_path}{}", collapse_leading_slashes(path))) }
+}
+
+fn bucket_name(raw: &str) -> Result<BucketName, ApiError> {
+    let decoded = decode(raw).map_err(|error| invalid("bucket", error.to_string(), "a percent-encoded name"))?;
+    Ok(decoded.parse().map_err(|error: valetkey_model::NameError| invalid("bucket", format!("`{decoded}`"), error.expected()))?)
+}
+
+fn object_key(raw: &str) -> Result<ObjectKey, ApiError> {
+    let decoded = decode(raw).map_err(|error| invalid("key", error.to_string(), "a percent-encoded object key"))?;
+    let found = || format!("{} bytes", decoded.len());
+    Ok(decoded.parse().map_err(|error: valetkey_model::NameError| invalid("key", found(), error.expected()))?)
+}
+
+fn text<'a>(query: Query<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>, ServiceError> {
+    query.form_value(name).map_err(|error| invalid(name, error.to_string(), "one percent-encoded value"))
+}
+
+fn limit(query: Query<'_>) -> Result<u32, ServiceError> {
+    let Some(value) = text(query, "limit")? else { return Ok(PAGE.0) };
+    let limit = value.parse().ok().filter(|limit| (1..=PAGE.1).contains(limit));
+    limit.ok_or_else(|| invalid("limit", format!("`{value}`"), format!("1 to {}", PAGE.1)))
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large");
+            Err(problem.detail(format!("more than {MAX_BODY_BYTES} bytes")).into())
+        }
+        Err(_) => Err(errors::invalid("broken_off", "the body broke off").into()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| not_json(&error).into())
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response<ResponseBody> {
+    let Ok(body) = serde_json::to_vec(body) else {
+        return errors::answer(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer cannot be written"));
+    };
+    let mut answer = Response::new(ResponseBody::bytes(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn nothing() -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> {
+    let mut answer = closing(errors::answer(&errors::wrong_method()));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    answer
+}
+
+fn precondition_failed() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "the object is not as you expect it")
+}

@@ -1,0 +1,34 @@
+//! Metadata stores: who owns what, which links exist, how often they were used.
+//!
+//! [`MetadataStore`] is the trait; [`sqlite`] is the store of a single machine. Blobs, signatures and HTTP are unknown here.
+//! The [`ledger`] is a pure state machine: a store loads a grant's [`Ledger`](ledger::Ledger), asks it, and saves it, all in
+//! one transaction.
+
+mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
+#[cfg(not(feature = "faults"))]
+mod faults {
+    //! Nothing: the test-only build has the other one.
+
+    pub(crate) fn point(_name: &str) {}
+
+    pub(crate) fn sabotaged(_guarantee: &str) -> bool {
+        false
+    }
+}
+pub mod ledger;
+mod record;
+pub mod sqlite;
+mod statements;
+mod store;
+
+pub use error::MetadataError;
+pub use record::{
+    ApiKeyRow, BucketRow, GrantKey, LinkRow, ObjectRow, PartRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow,
+    UploadRow,
+};
+pub use store::{
+    BucketPage, EXPIRED_LINKS_KEPT, Guard, MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published,
+    Spend, Swept,
+};

@@ -1,0 +1,312 @@
+//! The store of a single machine: one SQLite file.
+//!
+//! One thread writes (see [`SqliteStore::open`] for what it promises), a few read. The file is an ordinary SQLite database: any
+//! tool from 3.37 on can read it, open it read-only while the server runs.
+
+mod connection;
+mod fault;
+mod migrations;
+mod readers;
+mod reads;
+mod rows;
+mod writer;
+mod writes;
+
+use self::fault::Fault;
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
+use crate::{
+    ApiKeyRow, BucketPage, BucketRow, GrantKey, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow,
+    Publication, PublishError, Published, RevocationRow, SigningKeyRow, Swept, TenantRow, UploadRow, faults, statements,
+};
+use async_trait::async_trait;
+use rusqlite::params;
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use valetkey_model::{
+    BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Region, SecretDigest, TenantName, Timestamp, UploadId,
+};
+
+/// How a [`SqliteStore`] works; the defaults suit one server on one machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SqliteOptions {
+    /// How many threads read, each with a connection of its own.
+    pub n_readers: NonZeroUsize,
+    /// How many reads, and how many writes, may wait; further callers are held back until there is room.
+    pub queue_depth: NonZeroUsize,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        const FOUR: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+        const THOUSAND: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
+        let cores = std::thread::available_parallelism().unwrap_or(FOUR);
+        Self { n_readers: cores.min(FOUR), queue_depth: THOUSAND }
+    }
+}
+
+/// Metadata in one SQLite file. Dropping it finishes what was queued, which may wait for the disk.
+pub struct SqliteStore {
+    // Readers go first: the last connection to close, the writer's, puts the WAL away.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, making it (mode 0600) and bringing its schema forward where needed. Blocks.
+    ///
+    /// A write is answered when it is synced to the disk (WAL, `synchronous=FULL`); what is queued together is synced together,
+    /// and of those, one that fails takes back none but itself. `clock` gives the instant that each batch saves as the
+    /// [time floor](MetadataStore::time_floor).
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::Corrupt`] if the file belongs to another program, was changed by a migration that this binary knows with
+    /// another text, or needs a newer binary; also if the SQLite linked in is one that can lose commits.
+    /// [`MetadataError::NoSpace`] and [`MetadataError::Unavailable`] as everywhere.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, options: SqliteOptions) -> Result<Self, MetadataError> {
+        let mut write_connection = connection::open_writer(path)?;
+        migrations::migrate(&mut write_connection, migrations::MIGRATIONS, env!("CARGO_PKG_VERSION"), clock.now())?;
+        let read_connections =
+            (0..options.n_readers.get()).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, Fault>>()?;
+        let depth = options.queue_depth.get();
+        let writer = Writer::start(write_connection, clock, depth)?;
+        Ok(Self { readers: Readers::start(read_connections, depth)?, writer })
+    }
+
+    /// What is wrong with the file, one sentence each; empty if it is sound. Reads the whole file.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::Unavailable`], and [`MetadataError::Corrupt`] where it cannot even be read.
+    pub async fn integrity_faults(&self) -> Result<Vec<String>, MetadataError> {
+        self.readers.read(reads::integrity_faults).await
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn create_tenant(&self, tenant: TenantRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_tenant(connection, &tenant)?)).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantRow>, MetadataError> {
+        self.readers.read(|connection| rows::all(connection, statements::TENANTS, [], rows::tenant)).await
+    }
+
+    async fn create_api_key(&self, key: ApiKeyRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_api_key(connection, &key)?)).await
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKeyRow>, MetadataError> {
+        self.readers.read(|connection| rows::all(connection, statements::API_KEYS, [], rows::api_key)).await
+    }
+
+    async fn create_signing_key(&self, key: SigningKeyRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_signing_key(connection, &key)?)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>, MetadataError> {
+        self.readers.read(|connection| rows::all(connection, statements::SIGNING_KEYS, [], rows::signing_key)).await
+    }
+
+    async fn create_bucket(&self, bucket: BucketRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_bucket(connection, &bucket)?)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRow>, MetadataError> {
+        let name = name.clone();
+        self.readers.read(move |connection| rows::first(connection, statements::BUCKET, [name.as_str()], rows::bucket)).await
+    }
+
+    async fn buckets(
+        &self,
+        tenant: &TenantName,
+        region: Option<&Region>,
+        after: Option<&BucketName>,
+        limit: u32,
+    ) -> Result<BucketPage, MetadataError> {
+        let (tenant, region, after) = (tenant.clone(), region.cloned(), after.cloned());
+        self.readers.read(move |connection| reads::buckets(connection, &tenant, region.as_ref(), after.as_ref(), limit)).await
+    }
+
+    async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError> {
+        let name = name.clone();
+        self.writer.write(move |connection| Ok(writes::delete_bucket(connection, &name, now)?)).await
+    }
+
+    async fn object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ObjectRow>, MetadataError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        self.readers
+            .read(move |connection| rows::first(connection, statements::OBJECT, [bucket.as_str(), key.as_str()], rows::object))
+            .await
+    }
+
+    async fn objects(
+        &self,
+        bucket: &BucketName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ObjectPage, MetadataError> {
+        let (bucket, prefix, after) = (bucket.clone(), prefix.to_owned(), after.map(str::to_owned));
+        self.readers.read(move |connection| reads::objects(connection, &bucket, &prefix, after.as_deref(), limit, now)).await
+    }
+
+    async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {
+        self.writer.write(move |connection| writes::publish(connection, publication)).await
+    }
+
+    async fn delete_object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        incarnation: Option<FileId>,
+        now: Timestamp,
+    ) -> Result<Option<ObjectRow>, MetadataError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        self.writer.write(move |connection| Ok(writes::delete_object(connection, &bucket, &key, incarnation, now)?)).await
+    }
+
+    async fn record_digests(&self, blob: BlobId, sha1: [u8; 20], md5: [u8; 16]) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::record_digests(connection, blob, &sha1, &md5)?)).await
+    }
+
+    async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError> {
+        let blobs = blobs.to_vec();
+        self.readers.read(move |connection| reads::known_blobs(connection, &blobs)).await
+    }
+
+    async fn doomed_blobs(&self, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, MetadataError> {
+        self.readers.read(move |connection| reads::doomed_blobs(connection, before, limit)).await
+    }
+
+    async fn forget_blobs(&self, blobs: &[BlobId]) -> Result<(), MetadataError> {
+        let blobs = blobs.to_vec();
+        self.writer.write(move |connection| Ok(writes::forget_blobs(connection, &blobs)?)).await
+    }
+
+    async fn create_links(&self, links: Vec<LinkRow>) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_links(connection, &links)?)).await
+    }
+
+    async fn link_by_secret(&self, secret: &SecretDigest) -> Result<Option<LinkRow>, MetadataError> {
+        let secret = *secret;
+        self.readers
+            .read(move |connection| rows::first(connection, statements::LINK_BY_SECRET, [secret.as_bytes()], rows::link))
+            .await
+    }
+
+    async fn link(&self, tenant: &TenantName, link_id: &LinkId) -> Result<Option<LinkRow>, MetadataError> {
+        let (tenant, link_id) = (tenant.clone(), *link_id);
+        self.readers
+            .read(move |connection| {
+                rows::first(connection, statements::LINK, params![tenant.as_str(), link_id.as_bytes()], rows::link)
+            })
+            .await
+    }
+
+    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::revoke(connection, &revocations)?)).await
+    }
+
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<RevocationRow>, MetadataError> {
+        self.readers
+            .read(move |connection| rows::all(connection, statements::REVOCATIONS, [now.as_micros()], rows::revocation))
+            .await
+    }
+
+    async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {
+        let grant = grant.clone();
+        self.writer
+            .write(move |connection| {
+                if faults::sabotaged("no-reservation") {
+                    let state = reads::ledger_state(connection, &grant)?;
+                    let ledger = state.map(|state| rows::from_json::<Ledger>("ledger", &state)).transpose()?;
+                    return Ok(ledger.unwrap_or_default().reserve(&ask));
+                }
+                Ok(writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.reserve(&ask))?)
+            })
+            .await
+    }
+
+    async fn advance(&self, grant: &GrantKey, advance: Advance) -> Result<Result<u64, Denied>, MetadataError> {
+        let grant = grant.clone();
+        self.writer
+            .write(move |connection| Ok(writes::with_ledger(connection, &grant, None, |ledger| ledger.advance(&advance))?))
+            .await
+    }
+
+    async fn settle(&self, grant: &GrantKey, settlement: Settlement) -> Result<Settled, MetadataError> {
+        let grant = grant.clone();
+        self.writer
+            .write(move |connection| Ok(writes::with_ledger(connection, &grant, None, |ledger| ledger.settle(&settlement))?))
+            .await
+    }
+
+    async fn ledger(&self, grant: &GrantKey) -> Result<Option<Ledger>, MetadataError> {
+        let grant = grant.clone();
+        self.readers
+            .read(move |connection| {
+                let state = reads::ledger_state(connection, &grant)?;
+                state.map(|state| rows::from_json("ledger", &state)).transpose()
+            })
+            .await
+    }
+
+    async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::create_upload(connection, &upload)?)).await
+    }
+
+    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, MetadataError> {
+        let id = *id;
+        self.readers.read(move |connection| reads::upload(connection, &id)).await
+    }
+
+    async fn create_upload_secret(
+        &self,
+        upload: &UploadId,
+        secret: SecretDigest,
+        expires_at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        let upload = *upload;
+        self.writer.write(move |connection| Ok(writes::create_upload_secret(connection, &upload, &secret, expires_at)?)).await
+    }
+
+    async fn upload_by_secret(&self, secret: &SecretDigest) -> Result<Option<(UploadRow, Timestamp)>, MetadataError> {
+        let secret = *secret;
+        self.readers
+            .read(move |connection| {
+                rows::first(connection, statements::UPLOAD_BY_SECRET, [secret.as_bytes()], rows::upload_and_secret_expiry)
+            })
+            .await
+    }
+
+    async fn put_part(&self, part: PartRow, now: Timestamp) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(writes::put_part(connection, &part, now)?)).await
+    }
+
+    async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError> {
+        let id = *id;
+        self.writer.write(move |connection| Ok(writes::delete_upload(connection, &id, None, now)?)).await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::sweep(connection, now, limit)?)).await
+    }
+
+    async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError> {
+        self.readers.read(|connection| rows::first(connection, statements::TIME_FLOOR, [], |row| rows::instant(row, 0))).await
+    }
+
+    async fn ping(&self) -> Result<(), MetadataError> {
+        self.readers.read(|connection| rows::exists(connection, statements::TIME_FLOOR, []).map(drop)).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

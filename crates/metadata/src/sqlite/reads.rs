@@ -1,0 +1,120 @@
+//! What readers answer.
+
+use super::fault::Fault;
+use super::rows;
+use crate::{BucketPage, GrantKey, ObjectPage, PartRow, UploadRow, statements};
+use rusqlite::{Connection, params};
+use std::collections::HashSet;
+use valetkey_model::{BlobId, BucketName, Region, TenantName, Timestamp, UploadId};
+
+/// How many objects whose retention has ended a page passes over before it ends early: a page's time stays bounded even where
+/// the sweep is behind.
+const MAX_PASSED_OVER: u32 = 10_000;
+
+pub(super) fn buckets(
+    connection: &Connection,
+    tenant: &TenantName,
+    region: Option<&Region>,
+    after: Option<&BucketName>,
+    limit: u32,
+) -> Result<BucketPage, Fault> {
+    let after = after.map_or("", BucketName::as_str);
+    let one_more = i64::from(limit) + 1;
+    let tenant = tenant.as_str();
+    let mut buckets = match region {
+        None => rows::all(connection, statements::BUCKETS, params![tenant, after, one_more], rows::bucket)?,
+        Some(region) => {
+            let values = params![tenant, region.as_str(), after, one_more];
+            rows::all(connection, statements::BUCKETS_OF_REGION, values, rows::bucket)?
+        }
+    };
+    let more = buckets.len() > limit as usize;
+    buckets.truncate(limit as usize);
+    let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
+    Ok(BucketPage { buckets, next })
+}
+
+pub(super) fn objects(
+    connection: &Connection,
+    bucket: &BucketName,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<ObjectPage, Fault> {
+    if limit == 0 {
+        return Ok(ObjectPage::default());
+    }
+    let (bucket, start, end) = (bucket.as_str(), statements::listing_start(prefix, after), statements::prefix_end(prefix));
+    // Rows are stepped one by one: this limit only bounds how many.
+    let at_most = i64::from(limit) + i64::from(MAX_PASSED_OVER) + 1;
+    let mut statement =
+        connection.prepare_cached(if end.is_some() { statements::OBJECTS_BETWEEN } else { statements::OBJECTS_FROM })?;
+    let mut found = match end {
+        Some(end) => statement.query(params![bucket, start, end, at_most])?,
+        None => statement.query(params![bucket, start, at_most])?,
+    };
+    let mut page = ObjectPage::default();
+    let mut passed_over = 0;
+    while let Some(row) = found.next()? {
+        let live = rows::optional_instant(row, 12)?.is_none_or(|expires_at| expires_at > now);
+        if !live {
+            passed_over += 1;
+            if passed_over == MAX_PASSED_OVER {
+                page.next = Some(rows::parsed(row, 1)?);
+                break;
+            }
+        } else if page.objects.len() == limit as usize {
+            page.next = page.objects.last().map(|object| object.key.clone());
+            break;
+        } else {
+            page.objects.push(rows::object(row)?);
+        }
+    }
+    Ok(page)
+}
+
+pub(super) fn known_blobs(connection: &Connection, blobs: &[BlobId]) -> Result<HashSet<BlobId>, Fault> {
+    // One state of the database for all of them: a blob must not be missed while it goes from part to object.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut known = HashSet::new();
+    for blob in blobs {
+        if rows::exists(&snapshot, statements::BLOB_IS_KNOWN, [blob.as_bytes()])? {
+            known.insert(*blob);
+        }
+    }
+    Ok(known)
+}
+
+pub(super) fn doomed_blobs(connection: &Connection, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, Fault> {
+    rows::all(connection, statements::DOOMED_BLOBS, params![before.as_micros(), limit], |row| rows::blob_id(row, 0))
+}
+
+pub(super) fn upload(connection: &Connection, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, Fault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(upload) = rows::first(&snapshot, statements::UPLOAD, [id.as_bytes()], rows::upload)? else { return Ok(None) };
+    let parts = rows::all(&snapshot, statements::PARTS, [id.as_bytes()], rows::part)?;
+    Ok(Some((upload, parts)))
+}
+
+/// The state of a grant's ledger, as JSON.
+pub(super) fn ledger_state(connection: &Connection, grant: &GrantKey) -> Result<Option<String>, Fault> {
+    let values = params![grant.tenant.as_str(), signing_key(grant), grant.link_id.as_bytes()];
+    rows::first(connection, statements::LEDGER, values, |row| Ok(row.get(0)?))
+}
+
+/// The link form has no signing key; a primary key has no room for nothing.
+pub(super) fn signing_key(grant: &GrantKey) -> &str {
+    grant.signing_key.as_ref().map_or("", |key| key.as_str())
+}
+
+/// What is wrong with the file: nothing, where it is sound.
+pub(super) fn integrity_faults(connection: &Connection) -> Result<Vec<String>, Fault> {
+    let mut faults = rows::all(connection, "PRAGMA integrity_check", [], |row| Ok(row.get::<_, String>(0)?))?;
+    faults.retain(|line| line != "ok");
+    let orphans = rows::all(connection, "PRAGMA foreign_key_check", [], |row| {
+        Ok(format!("a row of `{}` refers to a row of `{}` that is not there", rows::text(row, 0)?, rows::text(row, 2)?))
+    })?;
+    faults.extend(orphans);
+    Ok(faults)
+}

@@ -1,0 +1,209 @@
+//! The SQL that every engine runs.
+//!
+//! One text serves SQLite and PostgreSQL: parameters are `$1`, `$2`, … and appear for the first time in ascending order (SQLite
+//! numbers them by first appearance, PostgreSQL by name); upserts are `ON CONFLICT`, and nothing here is one engine's own.
+//! What is, such as pragmas and locks, stands in that engine's module.
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $($text:expr),+;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = concat!($($text),+);)*
+        /// Every statement, so that a test can prepare each.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+macro_rules! api_key_columns {
+    () => {
+        "id, tenant, secret, bearer, scopes, buckets, created_at, expires_at, disabled_at"
+    };
+}
+
+macro_rules! signing_key_columns {
+    () => {
+        "id, tenant, algorithm, sealed_secret, state, owner, max_lifetime_seconds, created_at"
+    };
+}
+
+macro_rules! bucket_columns {
+    () => {
+        "name, tenant, region, retention, public, created_by, created_at"
+    };
+}
+
+macro_rules! object_columns {
+    () => {
+        "bucket, object_key, file_id, blob_id, size_bytes, content_type, file_name, sha256, sha1, md5, created_at, \
+         modified_at, expires_at"
+    };
+}
+
+macro_rules! link_columns {
+    () => {
+        "secret, tenant, link_id, bucket, object_key, file_id, terms, issued_at, not_before, expires_at"
+    };
+}
+
+macro_rules! upload_columns {
+    () => {
+        "id, tenant, bucket, object_key, created_by, created_at, expires_at"
+    };
+}
+
+macro_rules! part_columns {
+    () => {
+        "upload, number, blob_id, size_bytes, md5"
+    };
+}
+
+statements! {
+    TIME_FLOOR = "SELECT latest_at FROM time_floor";
+    RAISE_TIME_FLOOR = "INSERT INTO time_floor (id, latest_at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE \
+        SET latest_at = excluded.latest_at WHERE excluded.latest_at > time_floor.latest_at";
+
+    INSERT_TENANT = "INSERT INTO tenants (name, created_at) VALUES ($1, $2)";
+    TENANTS = "SELECT name, created_at FROM tenants ORDER BY name";
+
+    INSERT_API_KEY = "INSERT INTO api_keys (", api_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    /// A credential is found by its digest alone, so that one key's secret may not be another's bearer value.
+    CREDENTIAL_TAKEN = "SELECT 1 FROM api_keys WHERE secret = $1 OR bearer = $1 LIMIT 1";
+    API_KEYS = "SELECT ", api_key_columns!(), " FROM api_keys ORDER BY id";
+    API_KEY_STATE = "SELECT expires_at, disabled_at FROM api_keys WHERE id = $1 AND tenant = $2";
+
+    INSERT_SIGNING_KEY = "INSERT INTO signing_keys (", signing_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    SIGNING_KEYS = "SELECT ", signing_key_columns!(), " FROM signing_keys ORDER BY id";
+
+    INSERT_BUCKET = "INSERT INTO buckets (", bucket_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    BUCKET = "SELECT ", bucket_columns!(), " FROM buckets WHERE name = $1";
+    BUCKETS = "SELECT ", bucket_columns!(), " FROM buckets WHERE tenant = $1 AND name > $2 ORDER BY name LIMIT $3";
+    BUCKETS_OF_REGION = "SELECT ", bucket_columns!(), " FROM buckets WHERE tenant = $1 AND region = $2 AND name > $3 \
+        ORDER BY name LIMIT $4";
+    BUCKET_HOLDS_LIVE_OBJECT = "SELECT 1 FROM objects WHERE bucket = $1 AND (expires_at IS NULL OR expires_at > $2) LIMIT 1";
+    DELETE_OBJECTS_OF_BUCKET = "DELETE FROM objects WHERE bucket = $1 RETURNING blob_id";
+    UPLOADS_OF_BUCKET = "SELECT id FROM uploads WHERE bucket = $1";
+    DELETE_BUCKET = "DELETE FROM buckets WHERE name = $1";
+
+    OBJECT = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key = $2";
+    OBJECTS_FROM = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 \
+        ORDER BY object_key LIMIT $3";
+    OBJECTS_BETWEEN = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 \
+        ORDER BY object_key LIMIT $4";
+    UPSERT_OBJECT = "INSERT INTO objects (", object_columns!(), ") \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (bucket, object_key) DO UPDATE SET \
+        file_id = excluded.file_id, blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, \
+        content_type = excluded.content_type, file_name = excluded.file_name, sha256 = excluded.sha256, \
+        sha1 = excluded.sha1, md5 = excluded.md5, created_at = excluded.created_at, modified_at = excluded.modified_at, \
+        expires_at = excluded.expires_at";
+    DELETE_OBJECT = "DELETE FROM objects WHERE bucket = $1 AND object_key = $2";
+    RECORD_DIGESTS = "UPDATE objects SET sha1 = $1, md5 = $2 WHERE blob_id = $3";
+
+    BLOB_IS_KNOWN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE blob_id = $1) \
+        OR EXISTS (SELECT 1 FROM parts WHERE blob_id = $1) OR EXISTS (SELECT 1 FROM doomed_blobs WHERE blob_id = $1)";
+    BLOB_IS_DOOMED = "SELECT 1 FROM doomed_blobs WHERE blob_id = $1";
+    DOOM_BLOB = "INSERT INTO doomed_blobs (blob_id, doomed_at) VALUES ($1, $2) ON CONFLICT (blob_id) DO NOTHING";
+    DOOMED_BLOBS = "SELECT blob_id FROM doomed_blobs WHERE doomed_at <= $1 ORDER BY doomed_at, blob_id LIMIT $2";
+    FORGET_BLOB = "DELETE FROM doomed_blobs WHERE blob_id = $1";
+
+    INSERT_LINK = "INSERT INTO links (", link_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    LINK_BY_SECRET = "SELECT ", link_columns!(), " FROM links WHERE secret = $1";
+    LINK = "SELECT ", link_columns!(), " FROM links WHERE tenant = $1 AND link_id = $2";
+
+    REVOKE = "INSERT INTO revocations (tenant, link_id, revoked_at, forget_at) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (tenant, link_id) DO UPDATE SET forget_at = excluded.forget_at \
+        WHERE excluded.forget_at > revocations.forget_at";
+    REVOCATIONS = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE forget_at > $1";
+    IS_REVOKED = "SELECT 1 FROM revocations WHERE tenant = $1 AND link_id = $2";
+
+    LEDGER = "SELECT state FROM ledgers WHERE tenant = $1 AND signing_key = $2 AND link_id = $3";
+    UPSERT_LEDGER = "INSERT INTO ledgers (tenant, signing_key, link_id, state, forget_at) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (tenant, signing_key, link_id) DO UPDATE SET state = excluded.state, forget_at = \
+        CASE WHEN excluded.forget_at > ledgers.forget_at THEN excluded.forget_at ELSE ledgers.forget_at END";
+    UPDATE_LEDGER = "UPDATE ledgers SET state = $1 WHERE tenant = $2 AND signing_key = $3 AND link_id = $4";
+
+    INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    UPLOAD = "SELECT ", upload_columns!(), " FROM uploads WHERE id = $1";
+    UPLOAD_EXISTS = "SELECT 1 FROM uploads WHERE id = $1";
+    PARTS = "SELECT ", part_columns!(), " FROM parts WHERE upload = $1 ORDER BY number";
+    BLOB_OF_PART = "SELECT blob_id FROM parts WHERE upload = $1 AND number = $2";
+    UPSERT_PART = "INSERT INTO parts (", part_columns!(), ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upload, number) \
+        DO UPDATE SET blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, md5 = excluded.md5";
+    DELETE_PARTS = "DELETE FROM parts WHERE upload = $1 RETURNING blob_id";
+    DELETE_UPLOAD = "DELETE FROM uploads WHERE id = $1";
+    INSERT_UPLOAD_SECRET = "INSERT INTO upload_secrets (secret, upload, expires_at) VALUES ($1, $2, $3)";
+    UPLOAD_BY_SECRET = "SELECT u.id, u.tenant, u.bucket, u.object_key, u.created_by, u.created_at, u.expires_at, s.expires_at \
+        FROM upload_secrets s JOIN uploads u ON u.id = s.upload WHERE s.secret = $1";
+
+    SWEEP_OBJECTS = "DELETE FROM objects WHERE (bucket, object_key) IN (SELECT bucket, object_key FROM objects \
+        WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING blob_id, bucket, object_key";
+    SWEEP_LINKS = "DELETE FROM links WHERE secret IN (SELECT secret FROM links WHERE expires_at <= $1 \
+        ORDER BY expires_at LIMIT $2)";
+    SWEEP_REVOCATIONS = "DELETE FROM revocations WHERE (tenant, link_id) IN (SELECT tenant, link_id FROM revocations \
+        WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
+    SWEEP_LEDGERS = "DELETE FROM ledgers WHERE (tenant, signing_key, link_id) IN (SELECT tenant, signing_key, link_id \
+        FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
+    EXPIRED_UPLOADS = "SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
+}
+
+/// The least text above every text that begins with `prefix`, bytewise; `None` if there is none. UTF-8 sorts as its
+/// characters do, so that the last character's successor is enough.
+pub(crate) fn prefix_end(prefix: &str) -> Option<String> {
+    let mut start = prefix;
+    while let Some(last) = start.chars().next_back() {
+        start = start.get(..start.len() - last.len_utf8())?;
+        let next = if last == '\u{D7FF}' { Some('\u{E000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            return Some(format!("{start}{next}"));
+        }
+    }
+    None
+}
+
+/// The least object key that begins with `prefix` and comes after `after`. No key holds NUL, so that the first text after
+/// `after` that could be one ends in U+0001.
+pub(crate) fn listing_start(prefix: &str, after: Option<&str>) -> String {
+    match after.map(|after| format!("{after}\u{1}")) {
+        Some(after) if after.as_str() > prefix => after,
+        _ => prefix.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix() {
+        let check = |prefix: &str, end: Option<&str>| assert_eq!(prefix_end(prefix).as_deref(), end, "{prefix:?}");
+        check("", None);
+        check("a", Some("b"));
+        check("a/", Some("a0"));
+        check("a\u{7F}", Some("a\u{80}"));
+        check("a\u{D7FF}", Some("a\u{E000}"));
+        check("a\u{10FFFF}", Some("b"));
+        check("\u{10FFFF}\u{10FFFF}", None);
+    }
+
+    #[test]
+    fn where_a_listing_starts() {
+        let check = |prefix: &str, after: Option<&str>, start: &str| assert_eq!(listing_start(prefix, after), start);
+        check("", None, "");
+        check("b", None, "b");
+        check("b", Some("a"), "b");
+        check("b", Some("b"), "b\u{1}");
+        check("b", Some("b/x"), "b/x\u{1}");
+        check("b", Some("c"), "c\u{1}");
+    }
+
+    #[test]
+    fn first_uses_of_parameters_ascend() {
+        for (name, text) in ALL {
+            let mut greatest = 0;
+            for rest in text.split('$').skip(1) {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                let number: u32 = digits.parse().unwrap();
+                assert!(number <= greatest + 1, "`${number}` comes too early in {name}");
+                greatest = greatest.max(number);
+            }
+        }
+    }
+}

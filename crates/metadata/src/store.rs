@@ -1,0 +1,256 @@
+//! The trait every metadata store implements, and what its larger calls take and give.
+
+use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
+use crate::{
+    ApiKeyRow, BucketRow, GrantKey, LinkRow, MetadataError, ObjectRow, PartRow, RevocationRow, SigningKeyRow, TenantRow,
+    UploadRow,
+};
+use async_trait::async_trait;
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+use valetkey_model::{
+    ApiKeyId, BlobId, BucketName, FileId, LinkId, ObjectKey, PutMode, Refusal, Region, SecretDigest, TenantName, Timestamp,
+    UploadId,
+};
+
+/// How long a link is kept after it has expired: until then its holder is told that it has, later that there is no such link.
+pub const EXPIRED_LINKS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A page of buckets.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BucketPage {
+    /// The buckets, by name.
+    pub buckets: Vec<BucketRow>,
+    /// The name after which the next page begins; `None` on the last one.
+    pub next: Option<BucketName>,
+}
+
+/// A page of objects.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// The objects, by key (bytewise).
+    pub objects: Vec<ObjectRow>,
+    /// The key after which the next page begins; `None` on the last one.
+    pub next: Option<ObjectKey>,
+}
+
+/// The link under which something is published: checked again in the same transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Whose link it is.
+    pub tenant: TenantName,
+    /// The link; refused as [`Refusal::Revoked`] if it was taken back meanwhile. `None` for a publication by API key.
+    pub link_id: Option<LinkId>,
+    /// The principal; refused as [`Refusal::IssuerDisabled`] if it is disabled or expired meanwhile.
+    pub api_key: Option<ApiKeyId>,
+}
+
+/// The use that a publication spends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// The limited grant.
+    pub grant: GrantKey,
+    /// How many uses it has in all.
+    pub uses: NonZeroU32,
+    /// When its row need not be kept any longer.
+    pub forget_at: Timestamp,
+}
+
+/// What must hold for a publication to happen; otherwise it is refused as [`Refusal::Exists`] (or [`Refusal::ObjectGone`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishCondition {
+    /// Whether it may replace an object.
+    pub mode: PutMode,
+    /// The generation it may replace, and only this one.
+    pub replaces: Option<BlobId>,
+    /// The incarnation that must still be there.
+    pub incarnation: Option<FileId>,
+}
+
+/// One new generation, to be made visible atomically.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The bucket, which must exist.
+    pub bucket: BucketName,
+    /// The object key.
+    pub key: ObjectKey,
+    /// The file id of the new incarnation, if there is none.
+    pub new_file_id: FileId,
+    /// The bytes, already durable.
+    pub blob: BlobId,
+    /// Their length.
+    pub size_bytes: u64,
+    /// Their media type.
+    pub content_type: Option<String>,
+    /// The name to save them under.
+    pub file_name: Option<String>,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
+    /// Their SHA-1, if it was made.
+    pub sha1: Option<[u8; 20]>,
+    /// Their MD5, if it was made.
+    pub md5: Option<[u8; 16]>,
+    /// The instant of publication.
+    pub now: Timestamp,
+    /// When retention ends the object.
+    pub expires_at: Option<Timestamp>,
+    /// What must hold.
+    pub condition: PublishCondition,
+    /// Who publishes.
+    pub guard: Guard,
+    /// The use it spends.
+    pub spend: Option<Spend>,
+    /// The upload it completes: its rows go, and its parts' blobs are doomed but for `blob`.
+    pub completes: Option<UploadId>,
+}
+
+/// A publication that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The object as it is now.
+    pub object: ObjectRow,
+    /// Whether an object was replaced.
+    pub replaced: bool,
+}
+
+/// Why a publication did not happen. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It may not.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] MetadataError),
+}
+
+/// What one sweep removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Objects whose retention ended, to be dropped from caches.
+    pub expired_objects: Vec<(BucketName, ObjectKey)>,
+    /// How many other rows went: links, ledgers, revocations, uploads.
+    pub n_rows: u64,
+}
+
+/// Where metadata is kept.
+///
+/// Every write is durable and atomic when its future resolves to `Ok`: it survives kill -9 and power loss. A future that is
+/// dropped may or may not have taken effect. Listings are in constant time per page and never load a whole bucket. Every
+/// store passes the same behaviour suite, in the crate `testkit`.
+///
+/// # Errors
+///
+/// Every method may give [`MetadataError::Unavailable`], [`MetadataError::Corrupt`] and, if it writes,
+/// [`MetadataError::NoSpace`]; the further ones are named at each method.
+#[async_trait]
+pub trait MetadataStore: Send + Sync + 'static {
+    /// Makes a tenant. [`MetadataError::AlreadyExists`] if the name is taken.
+    async fn create_tenant(&self, tenant: TenantRow) -> Result<(), MetadataError>;
+    /// Every tenant.
+    async fn tenants(&self) -> Result<Vec<TenantRow>, MetadataError>;
+    /// Makes an API key. [`MetadataError::AlreadyExists`] if its id, secret or bearer value is taken; `NotFound` without its tenant.
+    async fn create_api_key(&self, key: ApiKeyRow) -> Result<(), MetadataError>;
+    /// Every API key.
+    async fn api_keys(&self) -> Result<Vec<ApiKeyRow>, MetadataError>;
+    /// Makes a signing key. [`MetadataError::AlreadyExists`] if the `kid` is taken in the installation; `NotFound` without its tenant.
+    async fn create_signing_key(&self, key: SigningKeyRow) -> Result<(), MetadataError>;
+    /// Every signing key.
+    async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>, MetadataError>;
+
+    /// Makes a bucket. [`MetadataError::AlreadyExists`] if the name is taken in the installation.
+    async fn create_bucket(&self, bucket: BucketRow) -> Result<(), MetadataError>;
+    /// The bucket of this name.
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRow>, MetadataError>;
+    /// A page of a tenant's buckets after `after`, at most `limit`, of one region if `region` is given.
+    async fn buckets(
+        &self,
+        tenant: &TenantName,
+        region: Option<&Region>,
+        after: Option<&BucketName>,
+        limit: u32,
+    ) -> Result<BucketPage, MetadataError>;
+    /// Deletes a bucket. [`MetadataError::NotFound`]; [`MetadataError::NotEmpty`] while it holds live objects (at `now`); its
+    /// uploads under way go with it.
+    async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError>;
+
+    /// The object at this key, expired or not: the caller compares `expires_at`.
+    async fn object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ObjectRow>, MetadataError>;
+    /// A page of a bucket's objects that are live at `now`, whose keys begin with `prefix` and come after `after` (which need
+    /// not exist), at most `limit`.
+    async fn objects(
+        &self,
+        bucket: &BucketName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ObjectPage, MetadataError>;
+    /// Makes a new generation visible; the one replaced is doomed. An object whose retention has ended counts as absent: a new
+    /// incarnation begins. Without the bucket: `PublishError::Store(NotFound)`.
+    async fn publish(&self, publication: Publication) -> Result<Published, PublishError>;
+    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed. Gives what was deleted.
+    async fn delete_object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        incarnation: Option<FileId>,
+        now: Timestamp,
+    ) -> Result<Option<ObjectRow>, MetadataError>;
+    /// Records digests made at first need; no effect if the blob is no object's any more.
+    async fn record_digests(&self, blob: BlobId, sha1: [u8; 20], md5: [u8; 16]) -> Result<(), MetadataError>;
+
+    /// Of these blobs, the ones some row names (objects, parts, doomed).
+    async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError>;
+    /// Blobs that no object or part names since `before` or longer, at most `limit`.
+    async fn doomed_blobs(&self, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, MetadataError>;
+    /// Forgets a doomed blob after it was deleted.
+    async fn forget_blobs(&self, blobs: &[BlobId]) -> Result<(), MetadataError>;
+
+    /// Records links, all or none. [`MetadataError::AlreadyExists`] if an id or secret is taken.
+    async fn create_links(&self, links: Vec<LinkRow>) -> Result<(), MetadataError>;
+    /// The link with this secret.
+    async fn link_by_secret(&self, secret: &SecretDigest) -> Result<Option<LinkRow>, MetadataError>;
+    /// The link with this id.
+    async fn link(&self, tenant: &TenantName, link_id: &LinkId) -> Result<Option<LinkRow>, MetadataError>;
+    /// Takes URLs back; one that is taken back already stays so, with the later `forget_at`.
+    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<(), MetadataError>;
+    /// Every revocation that is to be remembered at `now`.
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<RevocationRow>, MetadataError>;
+
+    /// Asks the ledger for a session and a reservation; see [`Ledger::reserve`]. `forget_at` is when the row need not be kept.
+    async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError>;
+    /// Settles what was sent of a reservation and reserves its next window; see [`Ledger::advance`].
+    async fn advance(&self, grant: &GrantKey, advance: Advance) -> Result<Result<u64, Denied>, MetadataError>;
+    /// Ends a reservation; see [`Ledger::settle`].
+    async fn settle(&self, grant: &GrantKey, settlement: Settlement) -> Result<Settled, MetadataError>;
+    /// A limited grant's ledger as it is; `None` before its first use.
+    async fn ledger(&self, grant: &GrantKey) -> Result<Option<Ledger>, MetadataError>;
+
+    /// Begins an upload in parts. [`MetadataError::NotFound`] without its bucket.
+    async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError>;
+    /// The upload with this id, with its parts by number.
+    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, MetadataError>;
+    /// Records a secret that lets its holder write parts of an upload until `expires_at`. [`MetadataError::NotFound`] without the upload.
+    async fn create_upload_secret(
+        &self,
+        upload: &UploadId,
+        secret: SecretDigest,
+        expires_at: Timestamp,
+    ) -> Result<(), MetadataError>;
+    /// The upload that this secret is for, and when the secret expires (or has expired).
+    async fn upload_by_secret(&self, secret: &SecretDigest) -> Result<Option<(UploadRow, Timestamp)>, MetadataError>;
+    /// Records a part; the blob of a part it replaces is doomed. [`MetadataError::NotFound`] if the upload is gone (the caller then discards the blob).
+    async fn put_part(&self, part: PartRow, now: Timestamp) -> Result<(), MetadataError>;
+    /// Throws an upload away, dooming its parts; whether there was one.
+    async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
+
+    /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links, ledgers,
+    /// revocations, uploads (dooming their parts).
+    async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
+    /// The latest instant that any write carried: the clock may not start before it.
+    async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError>;
+    /// Whether the store answers: one read that touches it.
+    async fn ping(&self) -> Result<(), MetadataError>;
+}

@@ -1,0 +1,94 @@
+//! Instants, and where they come from.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z. Stores keep this integer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant there is; older than every other.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest instant there is.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// From whole microseconds since the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From whole seconds since the epoch; far values saturate.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since the epoch, rounded down.
+    pub const fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// Seconds since the epoch, rounded down.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The instant rounded down to the whole second, which is all a token can carry.
+    pub const fn whole_seconds(self) -> Self {
+        Self::from_seconds(self.as_seconds())
+    }
+
+    /// This much later; saturates.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// This much earlier; saturates.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.as_seconds(), self.0.rem_euclid(1_000_000))
+    }
+}
+
+/// Where the present instant comes from: passed in, so that tests choose it.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant; never earlier than one given before.
+    fn now(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_down_before_the_epoch_too() {
+        let before = Timestamp::from_micros(-1);
+        assert_eq!((before.as_millis(), before.as_seconds()), (-1, -1));
+        assert_eq!(before.to_string(), "-1.999999");
+    }
+
+    #[test]
+    fn saturates_instead_of_wrapping() {
+        assert_eq!(Timestamp::MAX.plus(Duration::from_secs(1)), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
+    }
+}

@@ -1,0 +1,108 @@
+//! Buckets.
+
+use crate::{Principal, Service, ServiceError};
+use std::sync::Arc;
+use valetkey_metadata::{BucketPage, BucketRow};
+use valetkey_model::{BucketName, Region, Retention, Scope};
+
+/// A bucket to be made.
+#[derive(Clone, Debug)]
+pub struct NewBucket {
+    /// Its name, unique in the installation.
+    pub name: BucketName,
+    /// Where it is said to be.
+    pub region: Region,
+    /// How long it keeps its objects.
+    pub retention: Retention,
+    /// Whether any authenticated principal may read it.
+    pub public: bool,
+}
+
+impl Service {
+    /// Makes a bucket of the principal's tenant. Scope `bucket:create`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`]; [`ServiceError::AlreadyExists`] whoever has the name; [`ServiceError::NotOwner`] for a
+    /// principal that is limited to certain buckets and not to this one.
+    pub async fn create_bucket(&self, principal: &Principal, new: NewBucket) -> Result<BucketRow, ServiceError> {
+        principal.require(Scope::BucketCreate)?;
+        let row = BucketRow {
+            name: new.name,
+            tenant: principal.tenant().clone(),
+            region: new.region,
+            retention: new.retention,
+            public: new.public,
+            created_by: Some(principal.api_key().clone()),
+            created_at: self.now(),
+        };
+        if !principal.may_use(&row) {
+            return Err(ServiceError::NotOwner);
+        }
+        self.metadata().create_bucket(row.clone()).await?;
+        self.inner().bucket_rows.forget(&row.name);
+        tracing::info!(bucket = %row.name, "a bucket was made");
+        Ok(row)
+    }
+
+    /// The bucket of this name, if it is one that the principal may use. Scope `bucket:read`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`].
+    pub async fn bucket(&self, principal: &Principal, name: &BucketName) -> Result<Arc<BucketRow>, ServiceError> {
+        principal.require(Scope::BucketRead)?;
+        self.own_bucket(principal, name).await
+    }
+
+    /// A page of the tenant's buckets after `after`. Scope `bucket:read`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`].
+    pub async fn buckets(
+        &self,
+        principal: &Principal,
+        region: Option<&Region>,
+        after: Option<&BucketName>,
+        limit: u32,
+    ) -> Result<BucketPage, ServiceError> {
+        principal.require(Scope::BucketRead)?;
+        let mut page = self.metadata().buckets(principal.tenant(), region, after, limit).await?;
+        page.buckets.retain(|bucket| principal.may_use(bucket));
+        Ok(page)
+    }
+
+    /// Deletes an empty bucket. Scope `bucket:delete`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`], [`ServiceError::NotEmpty`].
+    pub async fn delete_bucket(&self, principal: &Principal, name: &BucketName) -> Result<(), ServiceError> {
+        principal.require(Scope::BucketDelete)?;
+        self.own_bucket(principal, name).await?;
+        self.metadata().delete_bucket(name, self.now()).await?;
+        self.inner().bucket_rows.forget(name);
+        tracing::info!(bucket = %name, "a bucket was deleted");
+        Ok(())
+    }
+
+    /// The bucket, proved to be one that the principal may use.
+    pub(crate) async fn own_bucket(&self, principal: &Principal, name: &BucketName) -> Result<Arc<BucketRow>, ServiceError> {
+        let bucket = self.bucket_row(name).await?.ok_or(ServiceError::NotFound { what: "bucket" })?;
+        if principal.may_use(&bucket) { Ok(bucket) } else { Err(ServiceError::NotOwner) }
+    }
+
+    /// The row, from memory where it is there.
+    pub(crate) async fn bucket_row(&self, name: &BucketName) -> Result<Option<Arc<BucketRow>>, ServiceError> {
+        let rows = &self.inner().bucket_rows;
+        if let Some(row) = rows.find(name) {
+            return Ok(Some(row));
+        }
+        let before = rows.before_read(name);
+        let Some(row) = self.metadata().bucket(name).await? else { return Ok(None) };
+        let row = Arc::new(row);
+        rows.keep(name.clone(), row.clone(), before);
+        Ok(Some(row))
+    }
+}

@@ -1,0 +1,38 @@
+//! The use cases of valetkey, each in a file of its own: authenticate, issue, redeem, revoke, upload.
+//!
+//! HTTP, SQL and vendors are unknown here. Everything passes through [`Service`], which holds the stores, the keys and the
+//! caches; permissions, expiry, uses and storage are decided here once for all dialects.
+//!
+//! A signed GET goes through the phases of [`redeem`], each of which takes the proof made by the one before it.
+
+mod access_token;
+mod bucket;
+mod cache;
+mod config;
+mod error;
+mod housekeeping;
+mod issue;
+mod keys;
+mod object;
+mod parts;
+mod principal;
+mod provision;
+pub mod redeem;
+mod revoke;
+mod sealing;
+mod service;
+mod upload;
+
+pub use access_token::AccessToken;
+pub use bucket::NewBucket;
+pub use config::ServiceConfig;
+pub use error::ServiceError;
+pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Target};
+pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
+pub use principal::Principal;
+pub use provision::{GivenApiKey, GivenBucket, GivenSigningKey, Provisioned, Provisioning};
+pub use sealing::MasterKey;
+pub use service::Service;
+pub use upload::{Condition, Upload, UploadOptions};
+pub use valetkey_metadata::{BucketPage, BucketRow, LinkRow, ObjectPage, ObjectRow, Published, UploadRow};
+pub use valetkey_objects::{DigestSet, OpenBlob};

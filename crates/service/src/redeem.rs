@@ -1,0 +1,526 @@
+//! Redeeming: the phases of a signed request, each taking the proof made by the one before it.
+//!
+//! ```text
+//! Presented -> verify -> Grant -> admit -> Admission -> select -> Selection -> reserve -> Reservation -> open -> Delivery
+//! ```
+//!
+//! Only [`Service::verify`] makes a [`Grant`], only [`Service::admit`] an [`Admission`], and nothing opens an object without
+//! its proof. For an unlimited grant whose rows are in memory no phase waits for anything.
+
+mod usage;
+
+pub(crate) use usage::Flights;
+pub use usage::Usage;
+
+use crate::issue::LinkSecret;
+use crate::principal::digest_of;
+use crate::service::Place;
+use crate::{Service, ServiceError};
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use valetkey_metadata::ledger::{Ask, Denied, Rules};
+use valetkey_metadata::{BucketRow, GrantKey, LinkRow, ObjectRow};
+use valetkey_model::{
+    ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope, SecretDigest,
+    SecretText, SessionId, TenantName, Terms, Timestamp,
+};
+use valetkey_objects::OpenBlob;
+use valetkey_signing::KeyOwner;
+
+/// How far clocks may differ without a URL being not yet valid.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// What a request presents, unverified.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The credential in the URL.
+    pub credential: PresentedCredential<'a>,
+    /// The method.
+    pub method: Method,
+    /// The client's address, as the operator's trust in proxies makes it out.
+    pub client: IpAddr,
+    /// The `User-Agent`, empty if there is none.
+    pub user_agent: &'a [u8],
+    /// The session secrets that came with it.
+    pub sessions: &'a Sessions<'a>,
+    /// Whether the request says that it is a prefetch.
+    pub prefetch: bool,
+}
+
+/// The session secrets that come with a request: one said to be for this URL, and others by the beginning of a link id.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions<'a> {
+    /// Sent for this request alone.
+    pub explicit: Option<&'a str>,
+    /// Kept by the client per URL: [`session_name`] and secret.
+    pub kept: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Sessions<'a> {
+    fn of(&self, link_id: &LinkId) -> Option<&'a str> {
+        let name = session_name(link_id);
+        let kept = || self.kept.iter().find(|(kept, _)| *kept == name).map(|(_, secret)| *secret);
+        self.explicit.or_else(kept)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.explicit.is_none() && self.kept.is_empty()
+    }
+}
+
+/// Under which name a client keeps the session secret of a URL: the first eight characters of its link id.
+pub fn session_name(link_id: &LinkId) -> String {
+    link_id.to_string().chars().skip("lnk_".len()).take(8).collect()
+}
+
+/// The credential in a signed URL.
+#[derive(Clone, Copy)]
+pub enum PresentedCredential<'a> {
+    /// A token, and the raw path it came with.
+    Token {
+        /// The token.
+        token: &'a str,
+        /// The path of the request, still percent-encoded.
+        raw_path: &'a str,
+    },
+    /// A link secret.
+    Link(LinkSecret),
+}
+
+impl std::fmt::Debug for PresentedCredential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Token { .. } => "Token([redacted])",
+            Self::Link(_) => "Link([redacted])",
+        })
+    }
+}
+
+/// What a presented URL proved to allow.
+#[derive(Debug)]
+pub struct Grant {
+    source: Source,
+    place: Place,
+    incarnation: Option<FileId>,
+    signing_key: Option<valetkey_model::SigningKeyId>,
+    issuer: Option<ApiKeyId>,
+    method: Method,
+    past_expiry: bool,
+    for_whole_bucket: bool,
+    prefetch: bool,
+    /// For limited grants: who asks.
+    client: Option<SecretDigest>,
+    session: Option<SecretDigest>,
+}
+
+/// Where a grant's terms are from.
+#[derive(Debug)]
+enum Source {
+    Token { tenant: TenantName, link_id: LinkId, expires_at: Timestamp, terms: Box<Terms> },
+    Link(Arc<LinkRow>),
+}
+
+impl Grant {
+    /// The terms it was issued under.
+    pub fn terms(&self) -> &Terms {
+        match &self.source {
+            Source::Token { terms, .. } => terms,
+            Source::Link(link) => &link.terms,
+        }
+    }
+
+    /// The URL's public handle.
+    pub fn link_id(&self) -> LinkId {
+        match &self.source {
+            Source::Token { link_id, .. } => *link_id,
+            Source::Link(link) => link.link_id,
+        }
+    }
+
+    /// Until when the URL works.
+    pub fn expires_at(&self) -> Timestamp {
+        match &self.source {
+            Source::Token { expires_at, .. } => *expires_at,
+            Source::Link(link) => link.expires_at,
+        }
+    }
+
+    /// The bucket it is for.
+    pub fn bucket(&self) -> &BucketName {
+        &self.place.bucket
+    }
+
+    /// The object key it is for.
+    pub fn key(&self) -> &ObjectKey {
+        &self.place.key
+    }
+
+    /// Whether its uses are counted.
+    pub fn is_limited(&self) -> bool {
+        self.terms().uses.is_some()
+    }
+
+    fn tenant(&self) -> &TenantName {
+        match &self.source {
+            Source::Token { tenant, .. } => tenant,
+            Source::Link(link) => &link.tenant,
+        }
+    }
+
+    fn ledger_key(&self) -> GrantKey {
+        GrantKey { tenant: self.tenant().clone(), signing_key: self.signing_key.clone(), link_id: self.link_id() }
+    }
+}
+
+/// A grant that may be used now: its issuer may still do this, and it was not taken back.
+#[derive(Debug)]
+pub struct Admission {
+    grant: Grant,
+    bucket: Arc<BucketRow>,
+    /// The issuer may only create.
+    create_only: bool,
+}
+
+/// The object of an admitted grant for reading.
+#[derive(Debug)]
+pub struct Found {
+    admission: Admission,
+    object: Arc<ObjectRow>,
+}
+
+/// What is to be sent: ranges of one generation, in the order of sending.
+#[derive(Debug)]
+pub struct Selection {
+    found: Found,
+    ranges: Vec<Range<u64>>,
+}
+
+/// A selection that may be sent: for a limited grant it is recorded.
+#[derive(Debug)]
+pub struct Reservation {
+    selection: Selection,
+    usage: Option<Usage>,
+    session_secret: Option<SecretText>,
+}
+
+/// An open object and what of it may be sent.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The bytes.
+    pub blob: OpenBlob,
+    /// Which of them, in this order.
+    pub ranges: Vec<Range<u64>>,
+    /// For a limited grant: to be told what was sent.
+    pub usage: Option<Usage>,
+    /// For a session opened by this request: the secret that proves its holder.
+    pub session_secret: Option<SecretText>,
+}
+
+impl Service {
+    /// Proves what a presented URL allows: signature or secret, times, path, method, address.
+    ///
+    /// # Errors
+    ///
+    /// The first refusal in the order of the table.
+    pub async fn verify(&self, presented: &Presented<'_>) -> Result<Grant, Refusal> {
+        let grant = match presented.credential {
+            PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path)?,
+            PresentedCredential::Link(secret) => self.verify_link(presented, secret).await?,
+        };
+        tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified");
+        Ok(grant)
+    }
+
+    fn verify_token(&self, presented: &Presented<'_>, token: &str, raw_path: &str) -> Result<Grant, Refusal> {
+        let leniency = if presented.sessions.is_empty() { Duration::ZERO } else { self.config().resume_past_expiry };
+        let verified = valetkey_signing::verify(
+            &valetkey_signing::Presented {
+                token,
+                raw_path,
+                base_path: &self.config().base_path,
+                method: presented.method,
+                client: presented.client,
+                now: self.now(),
+                expiry_leniency: leniency,
+            },
+            &self.inner().keys.ring(),
+        )?;
+        let place = Place { bucket: verified.bucket().clone(), key: verified.object_key().clone() };
+        let (signing_key, owner) = (verified.key_id().clone(), verified.key_owner().clone());
+        let (past_expiry, for_whole_bucket) = (verified.past_expiry(), verified.is_for_whole_bucket());
+        let claims = verified.into_claims();
+        let issuer = match owner {
+            KeyOwner::ApiKey(owner) => Some(owner),
+            KeyOwner::Server => claims.terms.issuer.clone(),
+        };
+        let limited = claims.terms.uses.is_some();
+        let session = if limited { presented.sessions.of(&claims.link_id) } else { None };
+        Ok(Grant {
+            place,
+            incarnation: None,
+            signing_key: Some(signing_key),
+            issuer,
+            method: presented.method,
+            past_expiry,
+            for_whole_bucket,
+            prefetch: presented.prefetch,
+            client: limited.then(|| client_digest(presented)),
+            session: session.map(|secret| digest_of(secret.as_bytes())),
+            source: Source::Token {
+                tenant: claims.tenant,
+                link_id: claims.link_id,
+                expires_at: claims.expires_at,
+                terms: Box::new(claims.terms),
+            },
+        })
+    }
+
+    async fn verify_link(&self, presented: &Presented<'_>, secret: LinkSecret) -> Result<Grant, Refusal> {
+        let link = self.presented_link(secret).await.map_err(|error| error.as_refusal())?.ok_or(Refusal::UnknownLink)?;
+        let now = self.now();
+        if link.not_before.is_some_and(|at| now.plus(SKEW) < at) {
+            return Err(Refusal::NotYetValid);
+        }
+        let limited = link.terms.uses.is_some();
+        let past_expiry = now >= link.expires_at;
+        let session = if limited { presented.sessions.of(&link.link_id) } else { None };
+        let resumable = session.is_some() && now.since(link.expires_at) < self.config().resume_past_expiry;
+        if past_expiry && !resumable {
+            return Err(Refusal::Expired);
+        }
+        if !link.terms.permission.allows(presented.method) {
+            return Err(Refusal::WrongMethod);
+        }
+        if !link.terms.addresses.is_empty() && !link.terms.addresses.iter().any(|network| network.contains(presented.client)) {
+            return Err(Refusal::WrongAddress);
+        }
+        Ok(Grant {
+            place: Place { bucket: link.bucket.clone(), key: link.key.clone() },
+            incarnation: link.file_id,
+            signing_key: None,
+            issuer: link.terms.issuer.clone(),
+            method: presented.method,
+            past_expiry,
+            for_whole_bucket: false,
+            prefetch: presented.prefetch,
+            client: limited.then(|| client_digest(presented)),
+            session: session.map(|secret| digest_of(secret.as_bytes())),
+            source: Source::Link(link),
+        })
+    }
+
+    async fn presented_link(&self, secret: LinkSecret) -> Result<Option<Arc<LinkRow>>, ServiceError> {
+        let (rows, digest) = (&self.inner().link_rows, secret.digest());
+        if let Some(link) = rows.find(&digest) {
+            return Ok(Some(link));
+        }
+        let before = rows.before_read(&digest);
+        let Some(link) = self.metadata().link_by_secret(&digest).await? else { return Ok(None) };
+        let link = Arc::new(link);
+        rows.keep(digest, link.clone(), before);
+        Ok(Some(link))
+    }
+
+    /// Proves that the grant may be used now.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::BadSignature`] if its tenant does not own the bucket; [`Refusal::IssuerDisabled`], [`Refusal::Revoked`],
+    /// [`Refusal::ObjectGone`] without the bucket, [`Refusal::Unavailable`].
+    pub async fn admit(&self, grant: Grant) -> Result<Admission, Refusal> {
+        let bucket = self.bucket_row(&grant.place.bucket).await.map_err(|error| error.as_refusal())?;
+        if bucket.as_ref().is_some_and(|bucket| bucket.tenant != *grant.tenant()) {
+            return Err(Refusal::BadSignature);
+        }
+        let create_only = match &grant.issuer {
+            Some(issuer) => self.issuer_may(&grant, issuer)?,
+            None => false,
+        };
+        if self.is_revoked(grant.tenant(), &grant.link_id()) {
+            return Err(Refusal::Revoked);
+        }
+        let bucket = bucket.ok_or(Refusal::ObjectGone)?;
+        Ok(Admission { grant, bucket, create_only })
+    }
+
+    /// Whether the issuing API key may now do what the method does; the answer says whether it may only create.
+    fn issuer_may(&self, grant: &Grant, issuer: &ApiKeyId) -> Result<bool, Refusal> {
+        let row = self.inner().api_keys.live(issuer, self.now()).ok_or(Refusal::IssuerDisabled)?;
+        let may_use = row.tenant == *grant.tenant() && (row.buckets.is_empty() || row.buckets.contains(&grant.place.bucket));
+        let reads = matches!(grant.method, Method::Get | Method::Head);
+        let has = |scope| row.scopes.has(scope);
+        let permitted = match reads {
+            true => has(Scope::ObjectRead) && (!grant.for_whole_bucket || has(Scope::Admin)),
+            false => has(Scope::ObjectWrite) || has(Scope::ObjectCreate),
+        };
+        if !may_use || !permitted {
+            return Err(Refusal::IssuerDisabled);
+        }
+        Ok(!reads && !has(Scope::ObjectWrite))
+    }
+
+    /// Finds the object that an admitted grant reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WrongMethod`] for a grant that does not read; [`Refusal::ObjectGone`], [`Refusal::Unavailable`].
+    pub async fn find(&self, admission: Admission) -> Result<Found, Refusal> {
+        if !admission.grant.terms().permission.reads() {
+            return Err(Refusal::WrongMethod);
+        }
+        let object = self.granted_object(&admission).await?.ok_or(Refusal::ObjectGone)?;
+        if admission.grant.terms().pin.is_some_and(|pin| pin != object.blob) {
+            return Err(Refusal::ObjectGone);
+        }
+        Ok(Found { admission, object })
+    }
+
+    /// The object of the grant's incarnation, if it is there: what a conditional write is compared with.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`].
+    pub async fn granted_object(&self, admission: &Admission) -> Result<Option<Arc<ObjectRow>>, Refusal> {
+        let Grant { place, incarnation, .. } = &admission.grant;
+        let object = self.live_object(&place.bucket, &place.key).await.map_err(|error| error.as_refusal())?;
+        Ok(object.filter(|object| incarnation.is_none_or(|file_id| file_id == object.file_id)))
+    }
+
+    /// Records what is about to be sent under a limited grant; nothing to do for an unlimited one. May wait, for a response
+    /// under way to settle.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Expired`], [`Refusal::UsedUp`], [`Refusal::InUse`], [`Refusal::Prefetch`], [`Refusal::Unavailable`].
+    pub async fn reserve(&self, selection: Selection) -> Result<Reservation, Refusal> {
+        let grant = &selection.found.admission.grant;
+        let Some(rules) = self.rules(grant) else {
+            return Ok(Reservation { selection, usage: None, session_secret: None });
+        };
+        if grant.prefetch {
+            return Err(Refusal::Prefetch);
+        }
+        let secret = LinkSecret::random(self.entropy()).text();
+        let object = &selection.found.object;
+        let ask = Ask {
+            now: self.now(),
+            node: self.inner().node_run,
+            other_nodes: Vec::new(),
+            rules,
+            secret: grant.session,
+            client: grant.client.unwrap_or(SecretDigest::from_bytes([0; 32])),
+            past_expiry: grant.past_expiry,
+            may_wait: true,
+            generation: object.blob,
+            size_bytes: object.size_bytes,
+            wanted: selection.ranges.iter().filter(|range| !range.is_empty()).cloned().collect(),
+            new_session: SessionId::random(self.entropy()),
+            new_secret: digest_of(secret.expose().as_bytes()),
+        };
+        let (usage, opened) = Usage::reserve(self, grant.ledger_key(), self.forget_at(grant.expires_at()), ask).await?;
+        Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
+    }
+
+    /// Opens the object. If that fails, what was reserved is free again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`].
+    pub async fn open(&self, reservation: Reservation) -> Result<Delivery, Refusal> {
+        let Reservation { selection, usage, session_secret } = reservation;
+        let blob = self.open_object(&selection.found.object).await.map_err(|error| {
+            tracing::error!(%error, "an object cannot be opened");
+            error.as_refusal()
+        })?;
+        Ok(Delivery { blob, ranges: selection.ranges, usage, session_secret })
+    }
+
+    fn rules(&self, grant: &Grant) -> Option<Rules> {
+        let terms = grant.terms();
+        let mut rules = Rules::new(terms.uses?);
+        rules.session_idle = self.config().session_idle;
+        rules.grace = if terms.dialect == Dialect::Native { self.config().completion_grace } else { Duration::ZERO };
+        Some(rules)
+    }
+}
+
+impl Admission {
+    /// What the URL proved to allow.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &Arc<BucketRow> {
+        &self.bucket
+    }
+
+    /// Whether an upload may replace an object.
+    pub(crate) fn put_mode(&self) -> PutMode {
+        if self.create_only { PutMode::Create } else { self.grant.terms().upload.mode }
+    }
+
+    pub(crate) fn permission(&self) -> Permission {
+        self.grant.terms().permission
+    }
+
+    pub(crate) fn incarnation(&self) -> Option<FileId> {
+        self.grant.incarnation
+    }
+
+    pub(crate) fn ledger_key(&self) -> GrantKey {
+        self.grant.ledger_key()
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantName {
+        self.grant.tenant()
+    }
+
+    pub(crate) fn issuer(&self) -> Option<&ApiKeyId> {
+        self.grant.issuer.as_ref()
+    }
+}
+
+impl Found {
+    /// What the URL proved to allow.
+    pub fn grant(&self) -> &Grant {
+        &self.admission.grant
+    }
+
+    /// The object.
+    pub fn object(&self) -> &Arc<ObjectRow> {
+        &self.object
+    }
+
+    /// The same with the object as it is with its digests.
+    pub fn with_object(self, object: Arc<ObjectRow>) -> Self {
+        if object.blob == self.object.blob { Self { object, ..self } } else { self }
+    }
+
+    /// Chooses what to send; ranges outside of the object are cut to it.
+    pub fn select(self, ranges: Vec<Range<u64>>) -> Selection {
+        let size = self.object.size_bytes;
+        let ranges = ranges.into_iter().map(|range| range.start.min(size)..range.end.min(size)).collect();
+        Selection { found: self, ranges }
+    }
+}
+
+/// Who asks, as far as the ledger's exceptions for the same client go: address (/64 in IPv6) and user agent.
+fn client_digest(presented: &Presented<'_>) -> SecretDigest {
+    let network = match presented.client.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    };
+    digest_of(&[network.to_string().as_bytes(), b"\n", presented.user_agent].concat())
+}
+
+/// What the holder is told.
+fn refusal_of(denied: Denied) -> Refusal {
+    match denied {
+        Denied::UsedUp => Refusal::UsedUp,
+        Denied::InUse | Denied::Busy => Refusal::InUse,
+        Denied::Expired => Refusal::Expired,
+    }
+}

@@ -1,0 +1,90 @@
+//! Taking URLs back: by link id, effective on the next request.
+
+use crate::{Principal, Service, ServiceError};
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+use valetkey_metadata::RevocationRow;
+use valetkey_model::{LinkId, Scope, TenantName, Timestamp};
+
+/// No URL lives longer than this.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// The URLs taken back and not yet dead by themselves.
+pub(crate) struct Revocations(RwLock<HashMap<LinkId, Vec<TenantName>>>);
+
+impl Revocations {
+    pub(crate) fn load(rows: Vec<RevocationRow>) -> Self {
+        let revocations = Self(RwLock::default());
+        for row in rows {
+            revocations.add(row.tenant, row.link_id);
+        }
+        revocations
+    }
+
+    /// A link id is random, but a tenant chooses it when it signs offline: one tenant's revocation never hits another's URL.
+    pub(crate) fn has(&self, tenant: &TenantName, link_id: &LinkId) -> bool {
+        let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        revoked.get(link_id).is_some_and(|tenants| tenants.contains(tenant))
+    }
+
+    fn add(&self, tenant: TenantName, link_id: LinkId) {
+        let mut revoked = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let tenants = revoked.entry(link_id).or_default();
+        if !tenants.contains(&tenant) {
+            tenants.push(tenant);
+        }
+    }
+}
+
+impl Service {
+    /// Takes URLs of the principal's tenant back by their link ids; also ones that were signed offline and are not known here.
+    /// Durable, and effective on the next request, when it returns. Scope `link:revoke`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`].
+    pub async fn revoke(&self, principal: &Principal, link_ids: &[LinkId]) -> Result<(), ServiceError> {
+        principal.require(Scope::LinkRevoke)?;
+        let now = self.now();
+        let mut rows = Vec::with_capacity(link_ids.len());
+        for link_id in link_ids {
+            let link = self.metadata().link(principal.tenant(), link_id).await?;
+            let forget_at =
+                link.map_or_else(|| now.plus(LONGEST_LIFETIME), |link| link.expires_at).plus(self.config().resume_past_expiry);
+            let row = RevocationRow { tenant: principal.tenant().clone(), link_id: *link_id, revoked_at: now, forget_at };
+            rows.push(row);
+        }
+        self.metadata().revoke(rows.clone()).await?;
+        for row in rows {
+            self.inner().revocations.add(row.tenant, row.link_id);
+        }
+        tracing::info!(n_urls = link_ids.len(), "URLs were taken back");
+        Ok(())
+    }
+
+    pub(crate) fn is_revoked(&self, tenant: &TenantName, link_id: &LinkId) -> bool {
+        self.inner().revocations.has(tenant, link_id)
+    }
+
+    /// The instant from which a grant that expires at `expires_at` leaves nothing worth keeping.
+    pub(crate) fn forget_at(&self, expires_at: Timestamp) -> Timestamp {
+        expires_at.plus(self.config().resume_past_expiry).plus(self.config().session_idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tenants_revocation_is_not_anothers() {
+        let (a, b): (TenantName, TenantName) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let link_id = LinkId::from_bytes([1; 16]);
+        let revocations = Revocations::load(Vec::new());
+        revocations.add(a.clone(), link_id);
+        assert!(revocations.has(&a, &link_id) && !revocations.has(&b, &link_id));
+        revocations.add(b.clone(), link_id);
+        assert!(revocations.has(&b, &link_id));
+    }
+}

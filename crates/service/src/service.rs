@@ -1,0 +1,130 @@
+//! What the use cases share: the stores, the keys, the caches, the clock.
+
+use crate::cache::RowCache;
+use crate::keys::Keys;
+use crate::principal::ApiKeys;
+use crate::redeem::Flights;
+use crate::revoke::Revocations;
+use crate::sealing::MasterKey;
+use crate::{ServiceConfig, ServiceError};
+use std::sync::Arc;
+use valetkey_metadata::ledger::NodeRun;
+use valetkey_metadata::{BucketRow, LinkRow, MetadataStore, ObjectRow};
+use valetkey_model::{BucketName, Clock, Entropy, ObjectKey, Secret, SecretDigest, Timestamp};
+use valetkey_objects::ObjectStore;
+
+/// The use cases. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+/// An object's place, as caches know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+}
+
+pub(crate) struct Inner {
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) config: ServiceConfig,
+    pub(crate) master_key: MasterKey,
+    pub(crate) access_token_key: Secret,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) keys: Keys,
+    pub(crate) revocations: Revocations,
+    pub(crate) bucket_rows: RowCache<BucketName, Arc<BucketRow>>,
+    pub(crate) object_rows: RowCache<Place, Arc<ObjectRow>>,
+    pub(crate) link_rows: RowCache<SecretDigest, Arc<LinkRow>>,
+    pub(crate) node_run: NodeRun,
+    pub(crate) flights: Arc<Flights>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Loads keys and revocations, removes what a crash left behind in the object store, and is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Unavailable`] if a store cannot be read, or a signing key does not open with the master key.
+    pub async fn start(
+        metadata: Arc<dyn MetadataStore>,
+        objects: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        master_key: MasterKey,
+        config: ServiceConfig,
+    ) -> Result<Self, ServiceError> {
+        let api_keys = ApiKeys::default();
+        for row in metadata.api_keys().await? {
+            api_keys.insert(row);
+        }
+        let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
+        let revocations = Revocations::load(metadata.revocations(clock.now()).await?);
+        let mut run = [0; 8];
+        entropy.fill(&mut run);
+        let n_rows = config.n_cached_rows;
+        let service = Self(Arc::new(Inner {
+            access_token_key: master_key.derive("access token"),
+            metadata,
+            objects,
+            clock,
+            entropy,
+            config,
+            master_key,
+            api_keys,
+            keys,
+            revocations,
+            bucket_rows: RowCache::new(1024),
+            object_rows: RowCache::new(n_rows),
+            link_rows: RowCache::new(n_rows),
+            // JSON readers elsewhere keep 53 bits of an integer.
+            node_run: NodeRun(u64::from_be_bytes(run) >> 11),
+            flights: Arc::default(),
+        }));
+        service.remove_orphans().await?;
+        Ok(service)
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The limits and times in force.
+    pub fn config(&self) -> &ServiceConfig {
+        &self.0.config
+    }
+
+    /// Whether the metadata store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), ServiceError> {
+        Ok(self.0.metadata.ping().await?)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(crate) fn metadata(&self) -> &dyn MetadataStore {
+        &*self.0.metadata
+    }
+
+    pub(crate) fn object_store(&self) -> &dyn ObjectStore {
+        &*self.0.objects
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+}

@@ -1,0 +1,266 @@
+//! Uploads: checked as early as can be, streamed, hashed on the way, published atomically.
+
+use crate::redeem::Admission;
+use crate::{Principal, Service, ServiceError};
+use bytes::Bytes;
+use std::sync::Arc;
+use valetkey_metadata::{
+    BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
+};
+use valetkey_model::{BlobId, BucketName, DigestRule, FileId, ObjectKey, PutMode, Refusal, Scope, UploadRules};
+use valetkey_objects::{BlobWriter, DigestSet, Digests};
+
+/// What an uploader says of the bytes to come.
+#[derive(Clone, Debug, Default)]
+pub struct UploadOptions {
+    /// How many there will be, if that is known.
+    pub declared_bytes: Option<u64>,
+    /// Their media type.
+    pub content_type: Option<String>,
+    /// The name to save them under.
+    pub file_name: Option<String>,
+    /// What must be there now.
+    pub condition: Condition,
+    /// Digests to make besides SHA-256.
+    pub digests: DigestSet,
+    /// Digests that the bytes are said to have.
+    pub expected: Vec<DigestRule>,
+}
+
+/// What must be there for an upload to be published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever the permission allows.
+    #[default]
+    None,
+    /// This generation.
+    Replaces(BlobId),
+    /// Nothing.
+    Absent,
+}
+
+/// An upload under way. Dropped, it leaves nothing behind.
+pub struct Upload {
+    service: Service,
+    writer: Box<dyn BlobWriter>,
+    plan: Plan,
+}
+
+/// Where an upload goes and what must hold.
+struct Plan {
+    bucket: Arc<BucketRow>,
+    key: ObjectKey,
+    rules: UploadRules,
+    max_bytes: u64,
+    condition: PublishCondition,
+    guard: Guard,
+    spend: Option<Spend>,
+    options: UploadOptions,
+}
+
+impl Service {
+    /// Begins an upload by a principal. Scope `object:write`, or `object:create` for what does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::NotFound`] for the bucket, and as
+    /// [`Upload::write`].
+    pub async fn upload(
+        &self,
+        principal: &Principal,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        options: UploadOptions,
+    ) -> Result<Upload, ServiceError> {
+        let (bucket, mode) = self.writable_bucket(principal, bucket).await?;
+        let guard = Guard { tenant: principal.tenant().clone(), link_id: None, api_key: Some(principal.api_key().clone()) };
+        let condition = publish_condition(mode, None, options.condition)?;
+        let rules = UploadRules { mode, ..UploadRules::default() };
+        self.begin(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options }).await
+    }
+
+    /// Begins an upload under an admitted grant.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, as early as it can be told.
+    pub async fn upload_granted(&self, admission: Admission, options: UploadOptions) -> Result<Upload, ServiceError> {
+        if !admission.permission().writes() {
+            return Err(Refusal::WrongMethod.into());
+        }
+        let grant = admission.grant();
+        let spend = match grant.terms().uses {
+            Some(uses) => {
+                let key = admission.ledger_key();
+                if self.metadata().ledger(&key).await?.is_some_and(|ledger| ledger.n_spent() >= uses.get()) {
+                    return Err(Refusal::UsedUp.into());
+                }
+                Some(Spend { grant: key, uses, forget_at: self.forget_at(grant.expires_at()) })
+            }
+            None => None,
+        };
+        let guard =
+            Guard { tenant: admission.tenant().clone(), link_id: Some(grant.link_id()), api_key: admission.issuer().cloned() };
+        let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
+        self.begin(Plan {
+            bucket: admission.bucket().clone(),
+            key: grant.key().clone(),
+            rules: grant.terms().upload.clone(),
+            max_bytes: 0,
+            condition,
+            guard,
+            spend,
+            options,
+        })
+        .await
+    }
+
+    /// The bucket, and whether the principal may replace what is in it.
+    pub(crate) async fn writable_bucket(
+        &self,
+        principal: &Principal,
+        bucket: &BucketName,
+    ) -> Result<(Arc<BucketRow>, PutMode), ServiceError> {
+        let replaces = principal.scopes().has(Scope::ObjectWrite);
+        if !replaces && !principal.scopes().has(Scope::ObjectCreate) {
+            return Err(ServiceError::MissingScope { scope: Scope::ObjectWrite });
+        }
+        let bucket = self.own_bucket(principal, bucket).await?;
+        Ok((bucket, if replaces { PutMode::Replace } else { PutMode::Create }))
+    }
+
+    async fn begin(&self, mut plan: Plan) -> Result<Upload, ServiceError> {
+        plan.max_bytes = plan.rules.max_bytes.unwrap_or(u64::MAX).min(self.config().max_object_bytes);
+        if plan.options.declared_bytes.is_some_and(|bytes| bytes > plan.max_bytes) {
+            return Err(Refusal::TooLarge.into());
+        }
+        if plan.options.declared_bytes.is_some_and(|bytes| bytes < plan.rules.min_bytes) {
+            return Err(Refusal::TooSmall.into());
+        }
+        let content_type = plan.options.content_type.as_deref().unwrap_or_default();
+        if !plan.rules.types.is_empty() && !plan.rules.types.iter().any(|rule| rule.matches(content_type)) {
+            return Err(Refusal::TypeNotAllowed.into());
+        }
+        let present = self.live_object(&plan.bucket.name, &plan.key).await?;
+        holds(&plan.condition, present.as_deref())?;
+        plan.options.expected.extend(plan.rules.digest.clone());
+        let digests = plan.options.expected.iter().fold(plan.options.digests, |set, rule| match rule {
+            DigestRule::Sha256(_) => set,
+            DigestRule::Md5(_) => set | DigestSet::MD5,
+            DigestRule::Crc32c(_) => set | DigestSet::CRC32C,
+        });
+        let blob = BlobId::new(self.now(), self.entropy());
+        let writer = self.object_store().create(blob, digests, plan.options.declared_bytes).await?;
+        Ok(Upload { service: self.clone(), writer, plan })
+    }
+
+    /// Publishes a blob that is durable; tells the caches.
+    pub(crate) async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {
+        let (bucket, key) = (publication.bucket.clone(), publication.key.clone());
+        let published = self.metadata().publish(publication).await;
+        self.forget_object(&bucket, &key);
+        published
+    }
+}
+
+impl Upload {
+    /// How many bytes may still come at most.
+    pub fn room_bytes(&self) -> u64 {
+        self.plan.max_bytes.saturating_sub(self.writer.written())
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooLarge`] at the first byte over; [`Refusal::NoSpace`]; [`ServiceError::Unavailable`].
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > self.room_bytes() {
+            return Err(Refusal::TooLarge.into());
+        }
+        Ok(self.writer.write(bytes).await?)
+    }
+
+    /// Makes the bytes durable and visible, if everything still holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooSmall`], [`Refusal::DigestMismatch`]; and, checked again in the publishing transaction,
+    /// [`Refusal::Revoked`], [`Refusal::IssuerDisabled`], [`Refusal::UsedUp`], [`Refusal::Exists`], [`Refusal::ObjectGone`].
+    /// [`ServiceError::Unavailable`]: whether it was published is unknown.
+    pub async fn finish(self) -> Result<Published, ServiceError> {
+        let Self { service, writer, plan } = self;
+        if writer.written() < plan.rules.min_bytes {
+            return Err(Refusal::TooSmall.into());
+        }
+        let mut pending = writer.finish().await?;
+        if !plan.options.expected.iter().all(|rule| has_digest(&pending.digests, rule)) {
+            pending.refused();
+            return Err(Refusal::DigestMismatch.into());
+        }
+        let now = service.now();
+        let publication = Publication {
+            bucket: plan.bucket.name.clone(),
+            key: plan.key,
+            new_file_id: FileId::random(service.entropy()),
+            blob: pending.blob,
+            size_bytes: pending.size_bytes,
+            content_type: plan.options.content_type,
+            file_name: plan.options.file_name,
+            sha256: pending.digests.sha256,
+            sha1: pending.digests.sha1,
+            md5: pending.digests.md5,
+            now,
+            expires_at: plan.bucket.retention.lifetime().map(|lifetime| now.plus(lifetime)),
+            condition: plan.condition,
+            guard: plan.guard,
+            spend: plan.spend,
+            completes: None,
+        };
+        pending.committing();
+        match service.publish(publication).await {
+            Ok(published) => {
+                pending.released();
+                Ok(published)
+            }
+            Err(PublishError::Refused(refusal)) => {
+                pending.refused();
+                Err(refusal.into())
+            }
+            Err(PublishError::Store(error @ MetadataError::Unavailable { .. })) => Err(error.into()),
+            Err(PublishError::Store(error)) => {
+                pending.refused();
+                Err(error.into())
+            }
+        }
+    }
+}
+
+fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
+    Ok(match condition {
+        Condition::None => PublishCondition { mode, replaces: None, incarnation },
+        Condition::Absent => PublishCondition { mode: PutMode::Create, replaces: None, incarnation },
+        Condition::Replaces(_) if mode == PutMode::Create => return Err(Refusal::Exists),
+        Condition::Replaces(blob) => PublishCondition { mode, replaces: Some(blob), incarnation },
+    })
+}
+
+/// What the publishing transaction will check, told before the bytes are sent.
+fn holds(condition: &PublishCondition, present: Option<&ObjectRow>) -> Result<(), Refusal> {
+    if condition.incarnation.is_some_and(|file_id| present.is_none_or(|object| object.file_id != file_id)) {
+        return Err(Refusal::ObjectGone);
+    }
+    let replaced = condition.replaces.is_some_and(|blob| present.is_none_or(|object| object.blob != blob));
+    if replaced || (condition.mode == PutMode::Create && present.is_some()) {
+        return Err(Refusal::Exists);
+    }
+    Ok(())
+}
+
+fn has_digest(digests: &Digests, rule: &DigestRule) -> bool {
+    match rule {
+        DigestRule::Sha256(expected) => digests.sha256 == *expected,
+        DigestRule::Md5(expected) => digests.md5 == Some(*expected),
+        DigestRule::Crc32c(expected) => digests.crc32c == Some(*expected),
+    }
+}

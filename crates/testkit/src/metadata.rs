@@ -1,0 +1,204 @@
+//! What every metadata store must do: one suite, run on each.
+//!
+//! [`metadata_store_suite!`](crate::metadata_store_suite) makes a test of each behaviour; [`model`] compares a store with maps
+//! in memory over random operations; [`kept`] fills and reads databases of former versions. A store takes part by a [`MetadataBackend`].
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a suite fails by panicking")]
+
+pub mod accounts;
+pub mod blobs;
+pub mod buckets;
+pub mod durability;
+pub mod kept;
+pub mod ledgers;
+pub mod links;
+pub mod listing;
+pub mod model;
+pub mod objects;
+mod sample;
+pub mod sweep;
+pub mod uploads;
+
+use crate::{FixedClock, SeededEntropy};
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use valetkey_metadata::MetadataStore;
+use valetkey_model::Clock;
+
+/// A store that is being opened.
+pub type Opening<'backend> = Pin<Box<dyn Future<Output = Arc<dyn MetadataStore>> + Send + 'backend>>;
+
+/// A place where metadata is kept, empty at first: a directory, a database.
+pub trait MetadataBackend: Send + Sync {
+    /// Opens the store there. It is called again after the store it gave was dropped, and the new one finds what is there.
+    fn open(&self, clock: Arc<dyn Clock>) -> Opening<'_>;
+}
+
+/// One run of one behaviour: the place, a clock, randomness, and rows made of them.
+pub struct Trial {
+    backend: Box<dyn MetadataBackend>,
+    /// The clock that the store has; it stands still until it is moved.
+    pub clock: FixedClock,
+    entropy: SeededEntropy,
+}
+
+impl Trial {
+    /// A run on an empty place.
+    pub fn new(backend: impl MetadataBackend + 'static) -> Self {
+        Self { backend: Box::new(backend), clock: FixedClock::default(), entropy: SeededEntropy::from_environment() }
+    }
+
+    /// The store as it is.
+    pub async fn open(&self) -> Arc<dyn MetadataStore> {
+        self.backend.open(Arc::new(self.clock.clone())).await
+    }
+
+    /// The store with the tenant `acme`, its API key `cid` and its bucket `reports`.
+    pub async fn open_furnished(&self) -> Arc<dyn MetadataStore> {
+        let store = self.open().await;
+        store.create_tenant(self.tenant("acme")).await.unwrap();
+        store.create_api_key(self.api_key("cid", "acme")).await.unwrap();
+        store.create_bucket(self.bucket("reports", "acme")).await.unwrap();
+        store
+    }
+}
+
+/// The name or key that `text` is.
+pub fn name<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// Makes a test of every behaviour: `metadata_store_suite!(backend)`, where the expression `backend` makes an empty
+/// [`MetadataBackend`](crate::metadata::MetadataBackend) each time. The crate must have `tokio` with `macros` and
+/// `rt-multi-thread`.
+#[macro_export]
+macro_rules! metadata_store_suite {
+    ($backend:expr) => {
+        $crate::metadata_store_suite! { @areas $backend;
+            accounts:
+                tenants_are_listed_by_name
+                a_tenant_is_made_once
+                an_api_key_comes_back_whole
+                an_api_key_needs_its_tenant
+                a_credential_is_taken_once
+                a_signing_key_comes_back_whole
+                a_signing_key_id_is_taken_once;
+            buckets:
+                a_bucket_comes_back_whole
+                a_bucket_needs_its_tenant
+                of_64_makers_of_a_bucket_one_wins
+                buckets_come_in_pages
+                buckets_come_by_region
+                a_bucket_that_holds_an_object_stays
+                a_deleted_bucket_takes_its_uploads_along
+                a_bucket_that_is_not_there_is_not_deleted;
+            objects:
+                an_object_comes_back_whole
+                an_overwrite_makes_a_generation
+                a_deletion_ends_the_incarnation
+                a_deletion_minds_the_incarnation
+                an_ended_object_counts_as_absent
+                create_refuses_what_is_there
+                a_named_generation_must_be_current
+                a_named_incarnation_must_be_there
+                a_bucket_must_be_there
+                a_revoked_link_publishes_nothing
+                a_disabled_issuer_publishes_nothing
+                a_publication_spends_a_use
+                refusals_come_in_order
+                a_refusal_changes_nothing
+                of_many_creators_one_wins
+                of_many_with_one_use_one_wins
+                a_publication_told_twice_is_one
+                a_blob_belongs_to_one_object
+                a_doomed_blob_is_not_published
+                digests_are_recorded_later;
+            listing:
+                keys_sort_bytewise
+                a_prefix_is_no_pattern
+                a_prefix_may_end_in_the_last_character
+                a_page_begins_after_any_text
+                ended_objects_are_left_out
+                ten_thousand_objects_come_in_order;
+            blobs:
+                known_blobs_are_those_that_rows_name
+                doomed_blobs_come_oldest_first
+                forgotten_blobs_are_unknown;
+            links:
+                a_link_comes_back_whole
+                links_are_recorded_all_or_none
+                a_link_secret_is_taken_once
+                a_link_belongs_to_its_tenant
+                a_revocation_stays
+                revocations_are_forgotten_in_time;
+            ledgers:
+                a_grant_without_use_has_no_ledger
+                a_reservation_is_recorded
+                of_many_holders_one_gets_the_use
+                a_completed_use_is_spent
+                a_reservation_goes_on_window_by_window
+                grants_do_not_share_a_ledger
+                a_denial_may_change_the_ledger;
+            uploads:
+                an_upload_comes_back_whole
+                an_upload_needs_its_bucket
+                parts_come_by_number
+                a_replaced_part_is_doomed
+                a_part_needs_its_upload
+                a_secret_finds_its_upload
+                a_deleted_upload_leaves_only_doomed_blobs
+                a_completed_upload_is_gone
+                an_upload_completes_once;
+            sweep:
+                a_sweep_takes_what_time_has_ended
+                a_sweep_minds_its_limit
+                an_expired_link_is_kept_a_while
+                a_ledger_is_kept_as_long_as_anyone_asked;
+            durability:
+                one_failure_among_a_hundred_writes_fails_alone
+                everything_is_there_after_reopening
+                the_time_floor_is_the_latest_write
+                a_store_that_is_there_answers;
+        }
+    };
+    (@areas $backend:expr; $($area:ident: $($behaviour:ident)+;)+) => {
+        $(mod $area {
+            #[allow(unused_imports, reason = "for the expression that makes the backend")]
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                $crate::metadata::$area::$behaviour($crate::metadata::Trial::new($backend)).await;
+            })+
+        })+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A behaviour that is not in the list would never run.
+    #[test]
+    fn every_behaviour_is_in_the_list() {
+        let list = include_str!("metadata.rs");
+        let areas = [
+            include_str!("metadata/accounts.rs"),
+            include_str!("metadata/blobs.rs"),
+            include_str!("metadata/buckets.rs"),
+            include_str!("metadata/durability.rs"),
+            include_str!("metadata/ledgers.rs"),
+            include_str!("metadata/links.rs"),
+            include_str!("metadata/listing.rs"),
+            include_str!("metadata/objects.rs"),
+            include_str!("metadata/sweep.rs"),
+            include_str!("metadata/uploads.rs"),
+        ];
+        for line in areas.iter().flat_map(|area| area.lines()) {
+            if let Some(rest) = line.strip_prefix("pub async fn ") {
+                let behaviour = rest.split('(').next().unwrap();
+                assert!(list.contains(&format!(" {behaviour}\n")) || list.contains(&format!(" {behaviour};")), "{behaviour}");
+            }
+        }
+    }
+}

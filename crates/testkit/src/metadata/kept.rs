@@ -1,0 +1,113 @@
+//! What databases of every schema version hold, so that a test can tell whether all of it is still read.
+
+use super::{MetadataBackend, Trial, name};
+use crate::{FixedClock, SeededEntropy};
+use std::num::NonZeroU32;
+use valetkey_metadata::{
+    ApiKeyRow, BucketRow, GrantKey, LinkRow, PartRow, Publication, RevocationRow, SigningKeyRow, TenantRow, UploadRow,
+};
+use valetkey_model::{Permission, Retention, SecretDigest, Terms};
+
+/// The same rows each time.
+struct Kept {
+    tenant: TenantRow,
+    api_key: ApiKeyRow,
+    signing_key: SigningKeyRow,
+    bucket: BucketRow,
+    replaced: Publication,
+    current: Publication,
+    link: LinkRow,
+    revocation: RevocationRow,
+    grant: GrantKey,
+    upload: UploadRow,
+    upload_secret: SecretDigest,
+    part: PartRow,
+}
+
+impl Kept {
+    fn new(trial: &Trial) -> Self {
+        let upload = trial.upload("begun/ü");
+        let terms = Terms {
+            uses: NonZeroU32::new(3),
+            label: Some("Q3".to_owned()),
+            addresses: vec!["192.0.2.0/24".parse().unwrap()],
+            issuer: Some(name("cid")),
+            ..Terms::new(Permission::Read)
+        };
+        Self {
+            tenant: trial.tenant("acme"),
+            api_key: ApiKeyRow {
+                bearer: Some(trial.digest()),
+                buckets: vec![name("reports")],
+                expires_at: Some(trial.tomorrow()),
+                ..trial.api_key("cid", "acme")
+            },
+            signing_key: SigningKeyRow { owner: Some(name("cid")), ..trial.signing_key("app-1", "acme") },
+            bucket: BucketRow {
+                retention: Retention::Temporary,
+                created_by: Some(name("cid")),
+                ..trial.bucket("reports", "acme")
+            },
+            replaced: trial.publication("q3/ü.pdf"),
+            current: Publication {
+                file_name: Some("Bericht.pdf".to_owned()),
+                sha1: Some(trial.random()),
+                md5: Some(trial.random()),
+                expires_at: Some(trial.tomorrow()),
+                ..trial.publication("q3/ü.pdf")
+            },
+            link: LinkRow { file_id: Some(trial.file_id()), terms, not_before: Some(trial.now()), ..trial.link("q3/ü.pdf") },
+            revocation: trial.revocation(trial.link_id()),
+            grant: GrantKey { signing_key: Some(name("app-1")), ..trial.grant() },
+            upload_secret: trial.digest(),
+            part: trial.part(&upload, 7),
+            upload,
+        }
+    }
+}
+
+fn trial(backend: impl MetadataBackend + 'static) -> Trial {
+    Trial { backend: Box::new(backend), clock: FixedClock::default(), entropy: SeededEntropy::new(20_261_121) }
+}
+
+/// Writes rows of every kind to an empty store.
+pub async fn write(backend: impl MetadataBackend + 'static) {
+    let trial = trial(backend);
+    let (kept, store) = (Kept::new(&trial), trial.open().await);
+    store.create_tenant(kept.tenant).await.unwrap();
+    store.create_api_key(kept.api_key).await.unwrap();
+    store.create_signing_key(kept.signing_key).await.unwrap();
+    store.create_bucket(kept.bucket).await.unwrap();
+    store.publish(kept.replaced).await.unwrap();
+    store.publish(kept.current).await.unwrap();
+    store.create_links(vec![kept.link]).await.unwrap();
+    store.revoke(vec![kept.revocation]).await.unwrap();
+    store.reserve(&kept.grant, trial.tomorrow(), trial.ask()).await.unwrap().unwrap();
+    store.create_upload(kept.upload.clone()).await.unwrap();
+    store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
+    store.put_part(kept.part, trial.now()).await.unwrap();
+}
+
+/// Asserts that they are there, and that the store goes on with them.
+pub async fn assert_there(backend: impl MetadataBackend + 'static) {
+    let trial = trial(backend);
+    let (kept, store) = (Kept::new(&trial), trial.open().await);
+    assert_eq!(store.tenants().await.unwrap(), [kept.tenant]);
+    assert_eq!(store.api_keys().await.unwrap(), [kept.api_key]);
+    assert_eq!(store.signing_keys().await.unwrap(), [kept.signing_key]);
+    assert_eq!(store.bucket(&kept.bucket.name).await.unwrap(), Some(kept.bucket));
+    let object = store.object(&kept.current.bucket, &kept.current.key).await.unwrap().unwrap();
+    assert_eq!((object.file_id, object.blob), (kept.replaced.new_file_id, kept.current.blob));
+    assert_eq!((object.sha256, object.sha1, object.md5), (kept.current.sha256, kept.current.sha1, kept.current.md5));
+    assert_eq!((object.file_name, object.expires_at), (kept.current.file_name, kept.current.expires_at));
+    assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [kept.replaced.blob]);
+    assert_eq!(store.link_by_secret(&kept.link.secret).await.unwrap(), Some(kept.link));
+    assert_eq!(store.revocations(trial.now()).await.unwrap(), [kept.revocation]);
+    assert_eq!(store.ledger(&kept.grant).await.unwrap().unwrap().n_open(), 1);
+    let upload = Some((kept.upload.clone(), trial.tomorrow()));
+    assert_eq!(store.upload_by_secret(&kept.upload_secret).await.unwrap(), upload);
+    assert_eq!(store.upload(&kept.upload.id).await.unwrap(), Some((kept.upload, vec![kept.part])));
+    assert_eq!(store.time_floor().await.unwrap(), Some(trial.now()));
+    assert_eq!(store.sweep(trial.tomorrow(), 100).await.unwrap().n_rows, 3);
+    trial.published(&*store, "q4").await;
+}
