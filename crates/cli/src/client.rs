@@ -306,13 +306,14 @@ impl Client {
         Err(self.refused(Problem::read(response), about).into())
     }
 
-    /// Whatever the answer to `request` is; redirections of signed URLs are followed.
+    /// Whatever the answer to `request` is. Redirections of signed URLs are followed where `follow` says so: never with a
+    /// session secret, which is for the server that gave it.
     ///
     /// # Errors
     ///
     /// Only if there was no answer.
-    pub(crate) fn try_send(&self, request: Request<()>, about: About<'_>) -> Result<Response<Body>, CliError> {
-        let max_redirects = if matches!(about, About::SignedUrl) { 5 } else { 0 };
+    pub(crate) fn try_send(&self, request: Request<()>, about: About<'_>, follow: bool) -> Result<Response<Body>, CliError> {
+        let max_redirects = if follow && matches!(about, About::SignedUrl) { 5 } else { 0 };
         let request = self.agent.configure_request(request).max_redirects(max_redirects).build();
         self.agent.run(request).map_err(|error| self.unreachable(&error, about))
     }

@@ -51,7 +51,7 @@ struct State {
 impl Download<'_> {
     /// The headers that a GET would be answered with; `None` where the server does not say.
     pub(crate) fn describe(&self) -> anyhow::Result<Option<HeaderMap>> {
-        let response = self.client.try_send(self.client.request(Method::HEAD, &self.target, ())?, self.about)?;
+        let response = self.client.try_send(self.client.request(Method::HEAD, &self.target, ())?, self.about, true)?;
         Ok(response.status().is_success().then(|| response.headers().clone()))
     }
 
@@ -124,7 +124,7 @@ impl Download<'_> {
             headers.insert(header::IF_RANGE, etag.clone());
         }
         let is_first = state.url.is_none();
-        let response = match self.client.try_send(request, self.about) {
+        let response = match self.client.try_send(request, self.about, is_first) {
             Ok(response) => response,
             Err(error) if is_first => return Err(Stop::Failed(error.into())),
             Err(error) => return Err(Stop::Broken(Broken { error, retry_after: None })),
@@ -168,7 +168,7 @@ impl Download<'_> {
             200 => {
                 if state.n_received > 0 && !sink.restart().map_err(|error| sink.failed(error))? {
                     return Err(Stop::Failed(
-                        CliError::failed("the object changed while it was being downloaded, and the first part is out already")
+                        CliError::failed("the connection broke, the server begins anew, and the first part is out already")
                             .with_hint("download it to a file instead of `-`")
                             .into(),
                     ));

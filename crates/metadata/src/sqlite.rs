@@ -5,6 +5,7 @@
 
 mod connection;
 mod fault;
+mod log;
 mod migrations;
 mod readers;
 mod reads;

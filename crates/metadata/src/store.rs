@@ -178,7 +178,7 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// The object at this key, expired or not: the caller compares `expires_at`.
     async fn object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ObjectRow>, MetadataError>;
     /// A page of a bucket's objects that are live at `now`, whose keys begin with `prefix` and come after `after` (which need
-    /// not exist), at most `limit`.
+    /// not exist), at most `limit`. Where retention has just ended many objects, a page may be shorter and still have a `next`.
     async fn objects(
         &self,
         bucket: &BucketName,
@@ -188,9 +188,14 @@ pub trait MetadataStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<ObjectPage, MetadataError>;
     /// Makes a new generation visible; the one replaced is doomed. An object whose retention has ended counts as absent: a new
-    /// incarnation begins. Without the bucket: `PublishError::Store(NotFound)`.
+    /// incarnation begins. What is already published is told again, without a second use.
+    ///
+    /// Checked in this order: [`Guard`], [`Spend`], [`PublishCondition`]. `PublishError::Store(NotFound)` without the bucket, if
+    /// the upload that it completes is gone, or if the blob is doomed; `PublishError::Store(AlreadyExists)` if the blob is
+    /// another object's.
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError>;
-    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed. Gives what was deleted.
+    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed. Gives what was deleted,
+    /// expired or not: the caller compares `expires_at`.
     async fn delete_object(
         &self,
         bucket: &BucketName,
@@ -246,8 +251,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Throws an upload away, dooming its parts; whether there was one.
     async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
 
-    /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links, ledgers,
-    /// revocations, uploads (dooming their parts).
+    /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links (after
+    /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts).
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
     /// The latest instant that any write carried: the clock may not start before it.
     async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError>;

@@ -328,7 +328,7 @@ mod tests {
     struct Counting;
     impl Entropy for Counting {
         fn fill(&self, out: &mut [u8]) {
-            for (byte, value) in out.iter_mut().zip(0xf0..) {
+            for (byte, value) in out.iter_mut().zip(0xf0..=0xff) {
                 *byte = value;
             }
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 const OLDEST_ENGINE: (i32, &str) = (3_051_003, "3.51.3");
 
 /// How long to wait for another process (a backup, the `sqlite3` tool) that holds a lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// To this size the WAL file is cut when it begins anew.
 const WAL_KEPT_BYTES: i64 = 32 << 20;

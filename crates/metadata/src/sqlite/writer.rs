@@ -4,6 +4,7 @@
 //! savepoint of its own, so that one that fails takes back none but itself. Nobody is answered before the commit.
 
 use super::fault::{BatchFailure, Fault, WriteError};
+use super::log::Log;
 use crate::{MetadataError, faults, statements};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,12 +12,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use valetkey_model::Clock;
-
-/// From so many frames of the WAL that are not in the database file yet (4 KiB each), they are copied there.
-const CHECKPOINT_FRAMES: i64 = 1_000;
-
-/// From so many frames in the WAL in all, the writer waits for the readers of old pages, so that the WAL can begin anew.
-const RESTART_FRAMES: i64 = 16_000;
 
 /// The writing thread. Dropping it waits until what was queued is committed.
 pub(super) struct Writer {
@@ -104,7 +99,7 @@ where
 }
 
 fn write(connection: &Connection, clock: &dyn Clock, mut jobs: mpsc::Receiver<Box<dyn Job>>, queue_depth: usize) {
-    let mut batch = Vec::new();
+    let (mut batch, mut log) = (Vec::new(), Log::default());
     while jobs.blocking_recv_many(&mut batch, queue_depth) > 0 {
         let lost = commit(connection, clock, &mut batch).err();
         if let Some(failure) = &lost {
@@ -113,7 +108,8 @@ fn write(connection: &Connection, clock: &dyn Clock, mut jobs: mpsc::Receiver<Bo
         for job in batch.drain(..) {
             job.answer(lost.as_ref());
         }
-        if let Err(fault) = checkpoint(connection) {
+        // Its callers have their answers: they do not wait for this, the next ones may.
+        if let Err(fault) = log.keep_short(connection) {
             tracing::warn!(error = %MetadataError::from(fault), "the write-ahead log was not copied into the database; it grows");
         }
     }
@@ -159,25 +155,6 @@ fn perform(connection: &Connection, clock: &dyn Clock, batch: &mut [Box<dyn Job>
         faults::point("after_commit");
     }
     Ok(())
-}
-
-/// Copies the WAL into the database file when it has grown, so that it stays bounded. Its callers have their answers: they do
-/// not wait for it, the next ones may.
-fn checkpoint(connection: &Connection) -> Result<(), Fault> {
-    let (in_wal, copied) = frames(connection, "PRAGMA wal_checkpoint(NOOP)")?;
-    if in_wal - copied < CHECKPOINT_FRAMES && in_wal < RESTART_FRAMES {
-        return Ok(());
-    }
-    let (in_wal, _) = frames(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
-    if in_wal >= RESTART_FRAMES {
-        frames(connection, "PRAGMA wal_checkpoint(RESTART)")?;
-    }
-    Ok(())
-}
-
-/// How many frames the WAL has, and how many of them are in the database file.
-fn frames(connection: &Connection, pragma: &str) -> Result<(i64, i64), Fault> {
-    Ok(connection.prepare_cached(pragma)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?)
 }
 
 fn run(connection: &Connection, text: &str) -> Result<(), Fault> {

@@ -135,12 +135,12 @@ proptest! {
             token => token.unwrap(),
         };
         let path = canonical_object_path("/base", &"reports".parse().unwrap(), &object_key);
-        let methods = Method::ALL.into_iter().filter(|method| claims.terms.permission.allows(*method));
+        let mut methods = Method::ALL.into_iter().filter(|method| claims.terms.permission.allows(*method));
         let presented = Presented {
             token: token.expose(),
             raw_path: &path,
             base_path: "/base",
-            method: methods.last().unwrap(),
+            method: methods.next_back().unwrap(),
             client: claims.terms.addresses.first().map_or(IpAddr::from([192, 0, 2, 7]), Network::address),
             now: claims.not_before.unwrap_or(claims.issued_at),
             expiry_leniency: Duration::ZERO,

@@ -1,0 +1,47 @@
+//! The commands, one file each: what can be said, then what it does.
+
+mod serve;
+
+mod put;
+
+mod get;
+
+mod ls;
+
+mod rm;
+
+mod sign;
+
+mod revoke;
+
+mod bucket;
+
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Serve),
+    Put(put::Put),
+    Get(get::Get),
+    Ls(ls::Ls),
+    Rm(rm::Rm),
+    Sign(sign::Sign),
+    Revoke(revoke::Revoke),
+    #[command(subcommand)]
+    Bucket(bucket::Bucket),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(command) => command.run(),
+            Self::Put(command) => command.run(),
+            Self::Get(command) => command.run(),
+            Self::Ls(command) => command.run(),
+            Self::Rm(command) => command.run(),
+            Self::Sign(command) => command.run(),
+            Self::Revoke(command) => command.run(),
+            Self::Bucket(command) => command.run(),
+        }
+    }
+}

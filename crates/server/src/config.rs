@@ -1,0 +1,264 @@
+//! What the operator may set.
+
+use crate::telemetry;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+use valetkey_http_common::client_address::ClientAddressFrom;
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_model::Network;
+
+/// More threads than any machine has cores.
+const MOST_WORKERS: usize = 1024;
+
+/// How a server runs, as it was asked for. [`Settings`] is what of it has been understood.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// The data directory. Made if there is none.
+    pub data: PathBuf,
+    /// Where to listen; port 0 is one of the system's choice.
+    pub listen: SocketAddr,
+    /// The URL under which clients reach the server; by default `http://` and the address it listens on.
+    pub public_url: Option<String>,
+    /// The bootstrap file: what is to exist.
+    pub bootstrap: Option<PathBuf>,
+    /// The file of the master key; by default `master.key` in the data directory.
+    pub master_key_file: Option<PathBuf>,
+    /// How many threads serve connections; by default as many as there are cores.
+    pub workers: Option<usize>,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// What is logged: a level, or levels by module. By default `info`.
+    pub log: Option<String>,
+    /// The URL of a CDN before this server, for URLs that are asked for with one.
+    pub cdn_base_url: Option<String>,
+    /// Proxies that are believed what they say of the client's address.
+    pub trusted_proxies: Vec<Network>,
+    /// Which field they say it in. Needed exactly if there are any.
+    pub client_address_from: Option<ClientAddressFrom>,
+    /// How long a session of a limited grant may be idle before it lapses.
+    pub session_idle: Option<Duration>,
+    /// How long running transfers may go on once the server is told to stop.
+    pub stop_grace: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            public_url: None,
+            bootstrap: None,
+            master_key_file: None,
+            workers: None,
+            log_format: LogFormat::default(),
+            log: None,
+            cdn_base_url: None,
+            trusted_proxies: Vec::new(),
+            client_address_from: None,
+            session_idle: None,
+            stop_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// A text that is not a log format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a log format: expected `text` or `json`")]
+pub struct LogFormatError(String);
+
+impl FromStr for LogFormat {
+    type Err = LogFormatError;
+
+    fn from_str(text: &str) -> Result<Self, LogFormatError> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(LogFormatError(text.chars().take(64).collect())),
+        }
+    }
+}
+
+/// A configuration that cannot be: every fault of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<ConfigFault>,
+}
+
+/// One thing that is wrong in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// The field of [`ServeConfig`].
+    pub setting: &'static str,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl ConfigError {
+    pub(crate) fn of(setting: &'static str, message: impl Into<String>) -> Self {
+        Self { faults: vec![ConfigFault { setting, message: message.into() }] }
+    }
+
+    /// The faults, at least one.
+    pub fn faults(&self) -> &[ConfigFault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, ConfigFault { setting, message }) in self.faults.iter().enumerate() {
+            write!(f, "{}`{setting}`: {message}", if position > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A configuration that was understood.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) bootstrap: Option<PathBuf>,
+    pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log: EnvFilter,
+    pub(crate) cdn_base_url: Option<PublicUrl>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) client_address_from: ClientAddressFrom,
+    pub(crate) session_idle: Option<Duration>,
+    pub(crate) stop_grace: Duration,
+}
+
+impl TryFrom<ServeConfig> for Settings {
+    type Error = ConfigError;
+
+    fn try_from(config: ServeConfig) -> Result<Self, ConfigError> {
+        let mut faults = Faults(Vec::new());
+        if config.data.as_os_str().is_empty() {
+            faults.add("data", "it is empty: expected the path of a directory");
+        }
+        if let Some(n_workers) = config.workers.filter(|n_workers| !(1..=MOST_WORKERS).contains(n_workers)) {
+            faults.add("workers", format!("`{n_workers}`: expected 1 to {MOST_WORKERS}"));
+        }
+        if config.session_idle.is_some_and(|idle| idle.is_zero()) {
+            faults.add("session_idle", "`0`: expected a duration");
+        }
+        let public_url = config.public_url.as_deref().and_then(|text| faults.parse("public_url", text));
+        let cdn_base_url = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
+        match (config.trusted_proxies.is_empty(), config.client_address_from) {
+            (false, None) => faults.add(
+                "client_address_from",
+                "it is not set, but there are trusted proxies: expected the one field that they write (any other is the client's)",
+            ),
+            (true, Some(_)) => faults.add(
+                "trusted_proxies",
+                "there are none, but `client_address_from` is set: expected the proxies that write this field",
+            ),
+            _ => {}
+        }
+        let log = telemetry::filter(config.log.as_deref());
+        let log = log.map_err(|error| faults.add("log", format!("{error}: expected a level, or `module=level` with commas")));
+        match (log, faults.0) {
+            (Ok(log), faults) if faults.is_empty() => Ok(Self {
+                data: config.data,
+                listen: config.listen,
+                public_url,
+                bootstrap: config.bootstrap,
+                master_key_file: config.master_key_file,
+                workers: config.workers,
+                log_format: config.log_format,
+                log,
+                cdn_base_url,
+                trusted_proxies: config.trusted_proxies,
+                // Without trusted proxies nothing is read.
+                client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),
+                session_idle: config.session_idle,
+                stop_grace: config.stop_grace,
+            }),
+            (_, faults) => Err(ConfigError { faults }),
+        }
+    }
+}
+
+struct Faults(Vec<ConfigFault>);
+
+impl Faults {
+    fn add(&mut self, setting: &'static str, message: impl Into<String>) {
+        self.0.push(ConfigFault { setting, message: message.into() });
+    }
+
+    fn parse<T: FromStr<Err: fmt::Display>>(&mut self, setting: &'static str, text: &str) -> Option<T> {
+        text.parse().map_err(|error: T::Err| self.add(setting, error.to_string())).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faulty(config: ServeConfig) -> Vec<&'static str> {
+        Settings::try_from(config).map(drop).unwrap_err().faults().iter().map(|fault| fault.setting).collect()
+    }
+
+    #[test]
+    fn the_default_can_be() {
+        Settings::try_from(ServeConfig::default()).unwrap();
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let config = ServeConfig {
+            data: PathBuf::new(),
+            workers: Some(0),
+            session_idle: Some(Duration::ZERO),
+            public_url: Some("files.example.org".to_owned()),
+            cdn_base_url: Some("ftp://cdn.example.org".to_owned()),
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            log: Some("loud=very".to_owned()),
+            ..ServeConfig::default()
+        };
+        let settings = ["data", "workers", "session_idle", "public_url", "cdn_base_url", "client_address_from", "log"];
+        assert_eq!(faulty(config), settings);
+    }
+
+    #[test]
+    fn a_field_without_proxies_is_refused() {
+        let config = ServeConfig { client_address_from: Some(ClientAddressFrom::Forwarded), ..ServeConfig::default() };
+        assert_eq!(faulty(config), ["trusted_proxies"]);
+    }
+
+    #[test]
+    fn log_formats() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        assert!("yaml".parse::<LogFormat>().is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! Uploads in parts.
+
+use crate::world::*;
+use bytes::Bytes;
+use std::time::Duration;
+use valetkey_model::*;
+use valetkey_service::*;
+
+const LIFETIME: Duration = Duration::from_secs(120);
+
+async fn write(world: &World, secret: LinkSecret, number: u32, content: &[u8]) -> Result<WrittenPart, ServiceError> {
+    let mut part = world.service.write_part(secret, number, None).await?;
+    part.write(Bytes::copy_from_slice(content)).await?;
+    part.finish().await
+}
+
+async fn complete(world: &World, id: &UploadId, bytes: Option<u64>, md5s: &[[u8; 16]]) -> Result<Published, PartsMismatch> {
+    let (bucket, key) = (bucket(), key("big"));
+    let options = UploadOptions { digests: DigestSet::SHA1, ..UploadOptions::default() };
+    world.service.complete_parts(&world.principal("app"), (&bucket, &key), id, bytes, md5s, options).await
+}
+
+#[tokio::test]
+async fn parts_in_any_order_make_one_object() {
+    let world = world().await;
+    let app = world.principal("app");
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let ticket = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    let second = write(&world, ticket.secret, 2, b"world").await.unwrap();
+    write(&world, ticket.secret, 1, b"nope").await.unwrap();
+    let first = write(&world, ticket.secret, 1, b"hello ").await.unwrap();
+    assert!(matches!(world.service.object(&app, &bucket(), &key("big")).await, Err(ServiceError::NotFound { .. })));
+    for (bytes, md5s) in [(Some(10), vec![]), (None, vec![second.md5, first.md5]), (None, vec![first.md5])] {
+        let refused = complete(&world, &id, bytes, &md5s).await.unwrap_err();
+        assert!(matches!(refused, PartsMismatch::Parts { received_bytes: 11, .. }), "{refused}");
+    }
+    let published = complete(&world, &id, Some(11), &[first.md5, second.md5]).await.unwrap();
+    assert_eq!((published.object.size_bytes, published.object.sha1.is_some()), (11, true));
+    let url = world.issue(request("big", Form::Token, Terms::new(Permission::Read))).await;
+    assert_eq!(world.read(&url).await.unwrap(), b"hello world");
+    assert!(complete(&world, &id, None, &[]).await.is_err(), "it is over");
+    let refused = write(&world, ticket.secret, 3, b"late").await.unwrap_err();
+    assert!(matches!(refused.as_refusal(), Refusal::UnknownLink | Refusal::ObjectGone), "{refused}");
+}
+
+#[tokio::test]
+async fn one_part_is_the_object() {
+    let world = world().await;
+    let app = world.principal("app");
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let ticket = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    write(&world, ticket.secret, 1, b"").await.unwrap();
+    assert_eq!(complete(&world, &id, Some(0), &[]).await.unwrap().object.size_bytes, 0);
+    // The part's blob is the object's now, and no housekeeping takes it away.
+    world.clock.advance(Duration::from_secs(100_000));
+    world.service.housekeeping().await.unwrap();
+    let url = world.issue(request("big", Form::Token, Terms::new(Permission::Read))).await;
+    assert_eq!(world.read(&url).await.unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_part_secret_ends_and_another_goes_on() {
+    let world = world().await;
+    let app = world.principal("app");
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let first = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    world.clock.advance(LIFETIME);
+    assert_eq!(write(&world, first.secret, 1, b"x").await.unwrap_err().as_refusal(), Refusal::Expired);
+    let second = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    write(&world, second.secret, 1, b"x").await.unwrap();
+    complete(&world, &id, None, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_is_its_owners_and_its_objects() {
+    let world = world().await;
+    let app = world.principal("app");
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let refused = world.service.part_secret(&app, &bucket(), &key("small"), &id, LIFETIME).await.unwrap_err();
+    assert!(matches!(refused, ServiceError::NotFound { what: "upload" }), "{refused}");
+    let stranger = world.principal("stranger");
+    let refused = world.service.part_secret(&stranger, &bucket(), &key("big"), &id, LIFETIME).await.unwrap_err();
+    assert!(matches!(refused, ServiceError::NotOwner), "{refused}");
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    let refused = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap_err();
+    assert!(matches!(refused, ServiceError::NotFound { what: "upload" }), "{refused}");
+}
