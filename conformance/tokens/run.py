@@ -195,7 +195,7 @@ def eyevinn(ours):
 
     block = ours.sign(claims(addresses=["192.0.2.0/24"]))
     found = validate(block)
-    cannot(f"{library}: read a catnip prefix whose zero bytes are left out, as RFC 9164 §4.1 demands (it refuses)",
+    cannot(f"{library}: read a catnip prefix whose zero bytes are left out, as RFC 9164 demands (it refuses)",
            not found["accepted"] and "ipaddr" in found["error"], found)
     token = ours.sign(claims(addresses=["192.0.2.7/32"]))
     cannot(f"{library}: give an HTTP request's address to catnip in its HttpValidator (it refuses)", not http(token, "GET")["accepted"])

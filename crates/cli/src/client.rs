@@ -53,11 +53,13 @@ impl Connection {
     /// A URL that is none or is not http, a key file that cannot be read, a key that cannot stand in a header.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let url = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
-        let base = Url::parse(url, "set VALETKEY_URL or `--url` to the http address it listens on, such as `http://127.0.0.1:8080`")?;
+        let base =
+            Url::parse(url, "set VALETKEY_URL or `--url` to the http address it listens on, such as `http://127.0.0.1:8080`")?;
         let api_key = match &self.api_key_file {
             Some(file) => {
                 let text = SecretText::new(
-                    std::fs::read_to_string(file).with_context(|| format!("cannot read the API key file `{}`", file.display()))?,
+                    std::fs::read_to_string(file)
+                        .with_context(|| format!("cannot read the API key file `{}`", file.display()))?,
                 );
                 let key = text.expose().lines().next().unwrap_or_default().trim();
                 if key.is_empty() {
@@ -96,7 +98,8 @@ impl Url {
     /// Parses `http://host[:port][/path][?query]`. The failure shows no more of the URL than its scheme and host, and ends with
     /// `hint`.
     pub(crate) fn parse(text: &str, hint: &str) -> Result<Self, CliError> {
-        let shown: String = text.split(['?', '#']).next().unwrap_or_default().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let shown: String =
+            text.split(['?', '#']).next().unwrap_or_default().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         let found = |what: &str| CliError::usage(format!("{what}, found `{shown}`"));
         let uri: Uri = text.parse().map_err(|_| found("expected a URL such as `http://host:8080`").with_hint(hint))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -157,8 +160,7 @@ pub(crate) struct Object {
     pub(crate) key: String,
     #[serde(default)]
     pub(crate) size_bytes: u64,
-    #[serde(default)]
-    pub(crate) content_type: String,
+    pub(crate) content_type: Option<String>,
     #[serde(default)]
     pub(crate) modified_at: String,
 }
@@ -332,6 +334,10 @@ impl Client {
                 let hint = "start it with `valetkey serve`, or set VALETKEY_URL to where it listens";
                 told("connection refused").with_hint_if_any(is_owner.then(|| hint.to_owned()))
             }
+            ureq::Error::Io(error) if !is_broken(error) => {
+                let hint = is_owner.then(|| "set VALETKEY_URL to the server's address".to_owned());
+                told(&io_reason(error)).with_hint_if_any(hint)
+            }
             ureq::Error::Io(error) => {
                 let lost = format!("the connection to `{base}` broke: {}", io_reason(error));
                 let hint = matches!(about, About::Upload(..)).then(|| {
@@ -345,8 +351,10 @@ impl Client {
             }
             ureq::Error::Timeout(ureq::Timeout::Connect) => told(&format!("no answer for {} s", CONNECT_TIMEOUT.as_secs())),
             ureq::Error::Timeout(_) => CliError::failed(format!("the connection to `{base}` broke: it was silent too long")),
-            ureq::Error::TlsRequired => CliError::failed(format!("`{base}` points to an https URL, and this build speaks http only"))
-                .with_hint("fetch it with `curl --location`"),
+            ureq::Error::TlsRequired => {
+                CliError::failed(format!("`{base}` points to an https URL, and this build speaks http only"))
+                    .with_hint("fetch it with `curl --location`")
+            }
             ureq::Error::TooManyRedirects => CliError::failed(format!("`{base}` redirects without end")),
             ureq::Error::Protocol(_) => CliError::failed(format!("`{base}` does not answer in HTTP"))
                 .with_hint_if_any(is_owner.then(|| "set VALETKEY_URL to the address of a valetkey server".to_owned())),
@@ -416,12 +424,18 @@ pub(crate) fn described<T: DeserializeOwned>(value: &Value) -> anyhow::Result<T>
     T::deserialize(value).map_err(|error| CliError::failed(format!("unexpected answer of the server: {error}")).into())
 }
 
-/// An I/O error in words, without the number of the operating system.
+/// Whether there was a connection.
+fn is_broken(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
+}
+
+/// An I/O error in words.
 pub(crate) fn io_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it was closed too early".to_owned(),
-        io::ErrorKind::Other => error.to_string(),
-        kind => kind.to_string(),
+        io::ErrorKind::ConnectionReset => "it was reset".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -432,7 +446,10 @@ mod tests {
     #[test]
     fn urls() {
         let url = Url::parse("http://host:8080/base/o/a%2Fb?cat=secret", "").unwrap();
-        assert_eq!((url.host.as_str(), url.path(), url.without_query()), ("host", "/base/o/a%2Fb", "http://host:8080/base/o/a%2Fb"));
+        assert_eq!(
+            (url.host.as_str(), url.path(), url.without_query()),
+            ("host", "/base/o/a%2Fb", "http://host:8080/base/o/a%2Fb")
+        );
     }
 
     #[test]

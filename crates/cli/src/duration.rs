@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn durations_refused() {
-        for text in ["", "0s", "0", "90", "h", "1 h", "-1h", "+1h", "1.5h", "1y", "30m1h", "1h1h", "1H", "٣h", "99999999999999999999s"] {
+        for text in
+            ["", "0s", "0", "90", "h", "1 h", "-1h", "+1h", "1.5h", "1y", "30m1h", "1h1h", "1H", "٣h", "99999999999999999999s"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse(&format!("{}w", u64::MAX)).is_err());

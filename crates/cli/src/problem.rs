@@ -113,12 +113,12 @@ impl Problem {
             return self.hint_for_holder();
         }
         let hint = match (self.status, about) {
-            (401, _) if with_api_key => "the server does not know this key; set VALETKEY_API_KEY to the key that the first start \
+            (401, _) if with_api_key => {
+                "the server does not know this key; set VALETKEY_API_KEY to the key that the first start \
                  printed, or name another file with `--api-key-file`"
-                .to_owned(),
-            (401, _) => {
-                "set VALETKEY_API_KEY to the key that the first start printed, or use `--api-key-file FILE`".to_owned()
+                    .to_owned()
             }
+            (401, _) => "set VALETKEY_API_KEY to the key that the first start printed, or use `--api-key-file FILE`".to_owned(),
             (403, _) => "set VALETKEY_API_KEY to a key that may do this, or use `--api-key-file FILE`".to_owned(),
             _ if !self.is_problem => format!("`{base}` does not answer as a valetkey server; set VALETKEY_URL to one that does"),
             (404, About::Upload(path, _)) => create_bucket(&path.bucket),

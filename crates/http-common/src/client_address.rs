@@ -4,7 +4,7 @@ use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use valetkey_model::Network;
+use valetkey_model::{Network, sabotaged};
 
 /// Which field trusted proxies write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -24,7 +24,7 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// garbage) ends the search: the nearest trusted hop is all that is known. If all are trusted, it is the left-most. IPv4
 /// mapped into IPv6 is IPv4.
 pub fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &[Network], from: ClientAddressFrom) -> IpAddr {
-    let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
+    let is_trusted = |address| trusted.iter().any(|network| network.contains(address)) || sabotaged("address-from-header");
     let mut nearest = socket.to_canonical();
     if !is_trusted(nearest) {
         return nearest;

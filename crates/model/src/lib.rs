@@ -4,6 +4,7 @@
 //! exists is valid: constructors parse, nothing is checked later.
 
 mod clock;
+mod fault;
 mod id;
 mod name;
 mod permission;
@@ -13,6 +14,7 @@ mod secret;
 mod terms;
 
 pub use clock::{Clock, Timestamp};
+pub use fault::sabotaged;
 pub use id::{BlobId, Entropy, FileId, IdError, LinkId, SessionId, UploadId};
 pub use name::{ApiKeyId, BucketName, NameError, ObjectKey, Region, Retention, SigningKeyId, TenantName};
 pub use permission::{Dialect, Disposition, Method, Permission};

@@ -1,6 +1,7 @@
 //! Stores one blob the way a server does, saying on standard output what is done: the child process of the crash and trace tests.
 //!
-//! `put_one DIRECTORY BLOB_ID SIZE` uses `DIRECTORY/store`, and `DIRECTORY/rows` for a metadata store: a line for each row.
+//! `put_one DIRECTORY BLOB_ID SIZE [keep|refuse|delete]` uses `DIRECTORY/store`, and `DIRECTORY/rows` for a metadata store: a line for
+//! each row. It keeps the blob unless told that the row is refused, or to delete the blob in the end.
 #![allow(clippy::print_stdout, reason = "the tests read it")]
 #![allow(clippy::disallowed_methods, reason = "it plays the metadata store on plain files")]
 
@@ -19,6 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(argument("DIRECTORY")?);
     let blob: BlobId = argument("BLOB_ID")?.parse()?;
     let size: usize = argument("SIZE")?.parse()?;
+    let fate = argument("FATE").unwrap_or_else(|_| "keep".to_owned());
 
     let store = FsStore::open(directory.join("store"), &FsOptions::default())?;
     let recovered = store.recover(&rows(&directory)?).await?;
@@ -31,6 +33,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut pending = writer.finish().await?;
     say(&format!("finished {blob}"))?;
 
+    if fate == "refuse" {
+        pending.refused();
+        store.settled().await;
+        return Ok(say("refused")?);
+    }
     pending.committing();
     faults::point("committing");
     commit(&directory, blob)?;
@@ -40,6 +47,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     pending.released();
     store.settled().await;
     say("released")?;
+    if fate == "delete" {
+        store.delete(blob).await?;
+        say("deleted")?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use valetkey_model::Network;
 /// More threads than any machine has cores.
 const MOST_WORKERS: usize = 1024;
 
-/// How a server runs, as it was asked for. [`Settings`] is what of it has been understood.
+/// How a server runs, as it was asked for. Its faults are told all at once.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
     /// The data directory. Made if there is none.
@@ -141,15 +141,24 @@ impl std::error::Error for ConfigError {}
 /// A configuration that was understood.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    pub(crate) log: LogSettings,
+    pub(crate) server: ServerSettings,
+}
+
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: EnvFilter,
+}
+
+#[derive(Debug)]
+pub(crate) struct ServerSettings {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) bootstrap: Option<PathBuf>,
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) workers: Option<usize>,
-    pub(crate) log_format: LogFormat,
-    pub(crate) log: EnvFilter,
-    pub(crate) cdn_base_url: Option<PublicUrl>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) client_address_from: ClientAddressFrom,
     pub(crate) session_idle: Option<Duration>,
@@ -171,7 +180,7 @@ impl TryFrom<ServeConfig> for Settings {
             faults.add("session_idle", "`0`: expected a duration");
         }
         let public_url = config.public_url.as_deref().and_then(|text| faults.parse("public_url", text));
-        let cdn_base_url = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
+        let _: Option<PublicUrl> = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
         match (config.trusted_proxies.is_empty(), config.client_address_from) {
             (false, None) => faults.add(
                 "client_address_from",
@@ -183,25 +192,26 @@ impl TryFrom<ServeConfig> for Settings {
             ),
             _ => {}
         }
-        let log = telemetry::filter(config.log.as_deref());
-        let log = log.map_err(|error| faults.add("log", format!("{error}: expected a level, or `module=level` with commas")));
-        match (log, faults.0) {
-            (Ok(log), faults) if faults.is_empty() => Ok(Self {
-                data: config.data,
-                listen: config.listen,
-                public_url,
-                bootstrap: config.bootstrap,
-                master_key_file: config.master_key_file,
-                workers: config.workers,
-                log_format: config.log_format,
-                log,
-                cdn_base_url,
-                trusted_proxies: config.trusted_proxies,
-                // Without trusted proxies nothing is read.
-                client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),
-                session_idle: config.session_idle,
-                stop_grace: config.stop_grace,
-            }),
+        let filter = telemetry::filter(config.log.as_deref());
+        let filter = filter.map_err(|error| faults.add("log", format!("{error}: expected a level, or `module=level` with commas")));
+        match (filter, faults.0) {
+            (Ok(filter), faults) if faults.is_empty() => {
+                let log = LogSettings { format: config.log_format, filter };
+                let server = ServerSettings {
+                    data: config.data,
+                    listen: config.listen,
+                    public_url,
+                    bootstrap: config.bootstrap,
+                    master_key_file: config.master_key_file,
+                    workers: config.workers,
+                    trusted_proxies: config.trusted_proxies,
+                    // Without trusted proxies nothing is read.
+                    client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),
+                    session_idle: config.session_idle,
+                    stop_grace: config.stop_grace,
+                };
+                Ok(Self { log, server })
+            }
             (_, faults) => Err(ConfigError { faults }),
         }
     }

@@ -3,16 +3,27 @@
 #![allow(clippy::disallowed_methods, reason = "this crate is where the process meets the file system and the clock")]
 
 mod config;
+mod error;
+mod serve;
 
-pub mod clock;
-pub mod entropy;
+mod running;
 
 pub mod bootstrap;
+pub mod clock;
 pub mod data_directory;
+pub mod entropy;
 pub mod master_key;
 
+mod dispatch;
+mod housekeeping;
+
+mod announce;
+mod open_files;
 mod telemetry;
 
-pub use config::{ConfigError, ConfigFault, LogFormat, ServeConfig};
+pub use config::{ConfigError, ConfigFault, LogFormat, LogFormatError, ServeConfig};
+pub use error::ServeError;
+pub use running::RunningServer;
+pub use serve::serve;
 pub use telemetry::LOG_VARIABLE;
 pub use valetkey_http_common::client_address::ClientAddressFrom;

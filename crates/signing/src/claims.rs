@@ -198,7 +198,7 @@ fn write_network(network: Network, catnip: &mut Writer) {
     if network.prefix() == width {
         return catnip.bytes(&octets);
     }
-    // RFC 9164 §4.1: bytes of zero at the end of a prefix are left out.
+    // RFC 9164: bytes of zero at the end of a prefix are left out.
     let kept = octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
     catnip.array(2);
     catnip.unsigned(network.prefix().into());

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::{JoinSet, spawn_blocking};
 use valetkey_model::BlobId;
 use valetkey_objects::{DigestSet, Digests, KnownBlobs, ObjectError, ObjectStore, OpenBlob, PendingBlob};
@@ -400,20 +401,22 @@ pub async fn a_deleted_blob_is_never_opened_again(stand: impl Stand) {
     let maker = Maker::new(&stand);
     for _ in 0..50 {
         let blob = maker.kept(b"soon gone").await;
+        let deleted = Arc::new(AtomicBool::new(false));
         let mut readers = JoinSet::new();
         for _ in 0..4 {
-            let store = maker.store.clone();
+            let (store, deleted) = (maker.store.clone(), deleted.clone());
             readers.spawn(async move {
-                let mut gone = false;
-                while !gone {
+                while !deleted.load(Ordering::SeqCst) {
                     drop(store.open_now(blob));
-                    gone = store.open(blob).await.is_err();
+                    drop(store.open(blob).await);
                 }
             });
         }
         maker.store.delete(blob).await.unwrap();
-        assert_not_found(&*maker.store, blob).await;
+        let found = maker.store.open(blob).await.is_ok();
+        deleted.store(true, Ordering::SeqCst);
         readers.join_all().await;
+        assert!(!found, "opened after it was deleted");
         assert_not_found(&*maker.store, blob).await;
     }
 }

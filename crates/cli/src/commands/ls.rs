@@ -44,7 +44,9 @@ impl Ls {
             match self.long {
                 true => lines.line(&format!(
                     "{:>14}  {}  {:<28}  {name}",
-                    object.size_bytes, object.modified_at, object.content_type
+                    object.size_bytes,
+                    object.modified_at,
+                    object.content_type.as_deref().unwrap_or("-")
                 )),
                 false => lines.line(&name),
             }

@@ -80,15 +80,20 @@ impl Put {
 /// Which file becomes which object.
 fn pairs(files: &[PathBuf], destination: &str) -> Result<Vec<(PathBuf, ObjectPath)>, CliError> {
     if !destination.contains('/') {
-        return Err(CliError::usage(format!("`{destination}` is no destination: expected `BUCKET/` or `BUCKET/KEY`, found no `/`"))
-            .with_hint(format!("write `{destination}/` to keep the files' names in the bucket `{destination}`")));
+        return Err(CliError::usage(format!(
+            "`{destination}` is no destination: expected `BUCKET/` or `BUCKET/KEY`, found no `/`"
+        ))
+        .with_hint(format!("write `{destination}/` to keep the files' names in the bucket `{destination}`")));
     }
     if !destination.ends_with('/') {
         let [file] = files else {
             let message = format!("`{destination}` is one object: expected one file, found {}", files.len());
             return Err(CliError::usage(message).with_hint(format!("write `{destination}/` to keep the files' names")));
         };
-        return Ok(vec![(file.clone(), destination.parse().map_err(|error| CliError::usage(format!("`{destination}`: {error}")))?)]);
+        return Ok(vec![(
+            file.clone(),
+            destination.parse().map_err(|error| CliError::usage(format!("`{destination}`: {error}")))?,
+        )]);
     }
     let prefix: PrefixPath = destination.parse().map_err(|error| CliError::usage(format!("`{destination}`: {error}")))?;
     let pair = |file: &PathBuf| {
@@ -173,9 +178,13 @@ mod tests {
 
     #[test]
     fn destinations_refused() {
-        for (files, destination) in
-            [(&["a", "b"] as &[&str], "reports/c"), (&["a"], "reports"), (&["-"], "reports/"), (&[".."], "reports/"), (&["a"], "R/x")]
-        {
+        for (files, destination) in [
+            (&["a", "b"] as &[&str], "reports/c"),
+            (&["a"], "reports"),
+            (&["-"], "reports/"),
+            (&[".."], "reports/"),
+            (&["a"], "R/x"),
+        ] {
             let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
             assert!(pairs(&files, destination).is_err(), "{files:?} {destination}");
         }

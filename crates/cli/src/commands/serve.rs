@@ -4,5 +4,7 @@ use clap::Args;
 #[derive(Args)]
 pub(crate) struct Serve {}
 impl Serve {
-    pub(crate) fn run(self) -> anyhow::Result<()> { Ok(()) }
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }

@@ -15,8 +15,10 @@ use valetkey_model::{Disposition, Network, Permission, PutMode};
 /// Prints the URL and nothing else. Whoever has it needs no account; it can be taken back with `valetkey revoke` and the link id
 /// that `--json` prints.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  valetkey sign reports/q3.pdf --expires 1h\n  valetkey sign reports/q3.pdf --uses 1 --link\n  \
-    valetkey sign inbox/scan.pdf --write --max-bytes 10000000")]
+#[command(
+    after_help = "Examples:\n  valetkey sign reports/q3.pdf --expires 1h\n  valetkey sign reports/q3.pdf --uses 1 --link\n  \
+    valetkey sign inbox/scan.pdf --write --max-bytes 10000000"
+)]
 pub(crate) struct Sign {
     /// The object's path
     #[arg(value_name = "BUCKET/KEY")]

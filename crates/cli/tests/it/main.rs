@@ -1,1 +1,26 @@
-//! Integration tests.
+//! The real binary against a server of the tests' own: what it asks, what it prints, how it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "the files of the tests are their own")]
+
+mod fake;
+
+mod terminal;
+
+mod put;
+
+mod get;
+
+mod resume;
+
+mod ls;
+
+mod rm;
+
+mod sign;
+
+mod revoke;
+
+mod bucket;
+
+mod failures;

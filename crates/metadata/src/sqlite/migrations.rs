@@ -80,7 +80,9 @@ fn claim(connection: &Connection) -> Result<(), Fault> {
 
 /// Refuses a database that another program made, before anything of it is changed.
 pub(super) fn refuse_foreign(connection: &Connection) -> Result<(), Fault> {
-    is_new(connection).map(drop)
+    // One state of the file for both questions: another process may be making it ours at this moment.
+    let snapshot = connection.unchecked_transaction()?;
+    is_new(&snapshot).map(drop)
 }
 
 fn is_new(connection: &Connection) -> Result<bool, Fault> {

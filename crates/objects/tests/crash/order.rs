@@ -4,17 +4,23 @@ use super::{Ground, put_one};
 use std::collections::BTreeSet;
 use std::path::Path;
 use valetkey_model::BlobId;
-use valetkey_testkit::objects::Trace;
+use valetkey_testkit::objects::{Call, Trace};
 
 /// Stores one blob in a new store, with these variables set, and says what of the order was not kept.
 fn faults_in_order(size: usize, environment: &[&str]) -> BTreeSet<&'static str> {
     let ground = Ground::new();
-    let (blob, put_one) = (ground.blob(), put_one().display().to_string());
-    let upload = [put_one, ground.path().display().to_string(), blob.to_string(), size.to_string()];
+    let blob = ground.blob();
+    let trace = traced(&ground, environment, blob, size, "keep");
+    faults_in(&trace, &ground.path(), &ground.root(), blob)
+}
+
+fn traced(ground: &Ground, environment: &[&str], blob: BlobId, size: usize, fate: &str) -> Trace {
+    let (put_one, directory) = (put_one().display().to_string(), ground.path().display().to_string());
+    let upload = [put_one, directory, blob.to_string(), size.to_string(), fate.to_owned()];
     let arguments: Vec<&str> = environment.iter().copied().chain(upload.iter().map(String::as_str)).collect();
     let (trace, output) = Trace::of(Path::new("env"), &arguments, &[], &ground.path().join("trace")).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    faults_in(&trace, &ground.path(), &ground.root(), blob)
+    trace
 }
 
 fn faults_in(trace: &Trace, parent: &Path, root: &Path, blob: BlobId) -> BTreeSet<&'static str> {
@@ -34,11 +40,11 @@ fn faults_in(trace: &Trace, parent: &Path, root: &Path, blob: BlobId) -> BTreeSe
 
     let calls = |name, argument| trace.calls(name, argument);
     let written = || calls("pwrite64", &of_file);
-    let opened = || calls("openat2", &blob_name).chain(calls("openat", &blob_name));
+    let opened = || calls("openat2", &blob_name).into_iter().chain(calls("openat", &blob_name));
     let named = || opened().filter(|call| call.arguments.contains(&of_incoming) && call.arguments.contains("O_CREAT"));
-    let linked = || calls("linkat", &blob_name).filter(|call| call.arguments.contains(&of_hour));
-    let hour_made = || calls("mkdirat", &hour_name).filter(|call| call.arguments.contains(&of_blobs));
-    let said = |what| calls("write", what).filter(|call| call.arguments.starts_with("1<"));
+    let linked = || calls("linkat", &blob_name).into_iter().filter(|call| call.arguments.contains(&of_hour));
+    let hour_made = || calls("mkdirat", &hour_name).into_iter().filter(|call| call.arguments.contains(&of_blobs));
+    let said = |what| calls("write", what).into_iter().filter(|call| call.arguments.starts_with("1<"));
     let finished = || said("\"finished");
 
     let kept = [
@@ -53,15 +59,15 @@ fn faults_in(trace: &Trace, parent: &Path, root: &Path, blob: BlobId) -> BTreeSe
         ("its name in `blobs/` is synced before it is finished", trace.in_order(linked(), calls("fsync", &of_hour), finished())),
         ("a new hour is synced before it is finished", trace.in_order(hour_made(), calls("fsync", &of_blobs), finished())),
         ("a new store's directories are synced", {
-            let made = || calls("mkdirat", "\"incoming\"").chain(calls("mkdirat", "\"blobs\""));
+            let made = || calls("mkdirat", "\"incoming\"").into_iter().chain(calls("mkdirat", "\"blobs\""));
             trace.in_order(made(), calls("fsync", &of_root), finished())
         }),
         ("a new store itself is synced", {
-            let made = || calls("mkdir", &store_name).chain(calls("mkdirat", &store_name));
+            let made = || calls("mkdir", &store_name).into_iter().chain(calls("mkdirat", &store_name));
             trace.in_order(made(), calls("fsync", &of_parent), finished())
         }),
         ("the name in `incoming/` stays until the row is committed", {
-            let gone = || calls("unlinkat", &blob_name).filter(|call| call.arguments.contains(&of_incoming));
+            let gone = || calls("unlinkat", &blob_name).into_iter().filter(|call| call.arguments.contains(&of_incoming));
             trace.in_order(finished(), said("\"committed"), gone())
         }),
     ];
@@ -90,4 +96,34 @@ fn is_seen_when_it_is_not_kept() {
     ] {
         assert!(directories.contains(promise), "{directories:?}");
     }
+}
+
+/// Of a blob to be removed: its name in `blobs/` is durably gone before `then`.
+fn is_gone_before<'a>(ground: &Ground, trace: &'a Trace, blob: BlobId, then: impl IntoIterator<Item = &'a Call>) -> bool {
+    let hour = format!("<{}>", ground.root().join("blobs").join(blob.hour().to_string()).display());
+    let name = format!("\"{blob}\"");
+    let unlinked: Vec<_> = trace.calls("unlinkat", &name).into_iter().filter(|call| call.arguments.contains(&hour)).collect();
+    trace.in_order(unlinked, trace.calls("fsync", &hour), then)
+}
+
+#[test]
+fn of_what_is_removed() {
+    let (ground, blob) = (Ground::new(), Ground::new().blob());
+    let trace = traced(&ground, &[], blob, 10, "delete");
+    assert!(is_gone_before(&ground, &trace, blob, trace.calls("write", "\"deleted")), "deleted");
+
+    let last_name = |blob: BlobId| format!("incoming>, \"{blob}\"");
+    let (ground, blob) = (Ground::new(), Ground::new().blob());
+    let trace = traced(&ground, &[], blob, 10, "refuse");
+    assert!(is_gone_before(&ground, &trace, blob, trace.calls("unlinkat", &last_name(blob))), "refused");
+
+    let (ground, blob, next) = (Ground::new(), Ground::new().blob(), Ground::new().blob());
+    assert!(!ground.put(blob, 10).env("VALETKEY_CRASH_AT", "linked").status().unwrap().success());
+    let trace = traced(&ground, &[], next, 10, "keep");
+    assert!(is_gone_before(&ground, &trace, blob, trace.calls("unlinkat", &last_name(blob))), "found at a start");
+    assert!(trace.in_order(
+        trace.calls("unlinkat", &last_name(blob)),
+        trace.calls("fsync", "incoming>"),
+        trace.calls("write", "\"recovered")
+    ));
 }

@@ -63,7 +63,10 @@ async fn symbolic_links_are_not_followed() {
         std::fs::write(outside.join(of_other_hour.to_string()), "secret").unwrap();
         symlink(outside.join("secret"), stand.finished(blob)).unwrap();
         symlink(&outside, stand.hour(of_other_hour)).unwrap();
-        for planted in [blob, of_other_hour] {
+        // Nor one that stays within the store.
+        let other_name = blob_of_hour(1);
+        symlink(kept.to_string(), stand.finished(other_name)).unwrap();
+        for planted in [blob, of_other_hour, other_name] {
             let opened = stand.store().open(planted).await;
             assert!(matches!(opened, Err(ObjectError::Corrupt { .. })), "{opened:?}");
             let opened = stand.store().open_now(planted);

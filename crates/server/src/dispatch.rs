@@ -1,0 +1,188 @@
+//! Whose request it is: a few paths of the server itself, then the dialects, by path.
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tracing::Level;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_dataplane::listener::{ConnectionInfo, Handler, closing};
+use valetkey_dialect_native::Native;
+use valetkey_http_common::path::collapse_leading_slashes;
+use valetkey_http_common::problem::{self, Problem};
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::security;
+use valetkey_service::Service;
+
+/// How long a store may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
+
+static PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The handler of every request. It exists before what it dispatches to: that needs the port, which listening gives.
+#[derive(Clone, Default)]
+pub(crate) struct Dispatch(Arc<OnceLock<Targets>>);
+
+/// What requests are dispatched to.
+pub(crate) struct Targets {
+    pub(crate) service: Service,
+    pub(crate) public_url: Arc<PublicUrl>,
+    pub(crate) native: Native,
+}
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Health,
+    Ready,
+    Robots,
+    Native,
+    Nothing,
+}
+
+impl Route {
+    /// The route of a raw path, without base path, its leading slashes collapsed.
+    fn of(path: &str) -> Self {
+        match path {
+            "/healthz" => Self::Health,
+            "/readyz" => Self::Ready,
+            "/robots.txt" => Self::Robots,
+            _ if Native::owns(path) => Self::Native,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl Dispatch {
+    /// Requests are answered from now on; until then they were told to come again.
+    pub(crate) fn begin(&self, targets: Targets) {
+        // Called once: a second call would change nothing.
+        let _ = self.0.set(targets);
+    }
+}
+
+impl Handler for Dispatch {
+    async fn call(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let began = tracing::enabled!(Level::DEBUG).then(Instant::now);
+        let (uri, method) = (request.uri().clone(), request.method().clone());
+        let path = collapse_leading_slashes(uri.path());
+        let (route, answer) = match self.0.get() {
+            None => (Route::Nothing, closing(starting())),
+            Some(targets) => {
+                // A proxy may have taken the base path away already.
+                let path = targets.public_url.strip_base_path(path).unwrap_or(path);
+                let route = Route::of(path);
+                (route, targets.answer(route, request, path, connection).await)
+            }
+        };
+        if let Some(began) = began {
+            let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            // The route and not the URL, which is a credential.
+            tracing::debug!(%method, ?route, status = answer.status().as_u16(), duration_ms, "a request was answered");
+        }
+        answer
+    }
+}
+
+impl Targets {
+    async fn answer(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        path: &str,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
+        match route {
+            Route::Native => self.native.call(request, path, connection).await,
+            Route::Health => fixed(request.method(), || text("ok\n")),
+            Route::Robots => fixed(request.method(), || text(ROBOTS)),
+            Route::Ready => {
+                let readiness = self.readiness().await;
+                fixed(request.method(), || readiness)
+            }
+            Route::Nothing => {
+                closing(told(&Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")))
+            }
+        }
+    }
+
+    /// Whether the stores answer. Which one does not, and why, is for the log.
+    async fn readiness(&self) -> Response<ResponseBody> {
+        match tokio::time::timeout(PATIENCE, self.service.ping()).await {
+            Ok(Ok(())) => return text("ready\n"),
+            Ok(Err(error)) => tracing::error!(error = &error as &dyn Error, "not ready: the metadata store fails"),
+            Err(_) => tracing::error!(waited_ms = PATIENCE.as_millis(), "not ready: the metadata store does not answer"),
+        }
+        unavailable("a store does not answer")
+    }
+}
+
+/// The answer to GET and HEAD, of which the connection sends the head alone; other methods are refused.
+fn fixed(method: &Method, answer: impl FnOnce() -> Response<ResponseBody>) -> Response<ResponseBody> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return answer();
+    }
+    let title = "the method is not for this path";
+    let mut answer = told(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    closing(answer)
+}
+
+fn text(body: &'static str) -> Response<ResponseBody> {
+    finished(Response::new(ResponseBody::bytes(body)), PLAIN_TEXT.clone())
+}
+
+fn starting() -> Response<ResponseBody> {
+    unavailable("the server is starting")
+}
+
+fn unavailable(detail: &str) -> Response<ResponseBody> {
+    let title = "the server cannot answer at present; try again later";
+    let mut answer = told(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title).detail(detail));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    answer
+}
+
+fn told(problem: &Problem) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::bytes(problem.body()));
+    *answer.status_mut() = problem.status();
+    finished(answer, problem::CONTENT_TYPE.clone())
+}
+
+fn finished(mut answer: Response<ResponseBody>, content_type: HeaderValue) -> Response<ResponseBody> {
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, NO_STORE.clone());
+    security::apply(headers);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, route) in [
+            ("/healthz", Route::Health),
+            ("/readyz", Route::Ready),
+            ("/robots.txt", Route::Robots),
+            ("/o/reports/q3.pdf", Route::Native),
+            ("/l/secret/name.pdf", Route::Native),
+            ("/vk/v1", Route::Native),
+            ("/vk/v1/buckets", Route::Native),
+            ("/vk/v10", Route::Nothing),
+            ("/healthz/", Route::Nothing),
+            ("/", Route::Nothing),
+            ("", Route::Nothing),
+            ("*", Route::Nothing),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A server that runs: configuration → stores → service → routers → listeners, and all of it back again.
+
+use crate::bootstrap::{self, Bootstrap};
+use crate::clock::{Floor, SteadyClock, judge_floor};
+use crate::config::{ConfigError, ServeConfig, ServerSettings, Settings};
+use crate::data_directory::DataDirectory;
+use crate::dispatch::{Dispatch, Targets};
+use crate::entropy::SystemEntropy;
+use crate::error::ServeError;
+use crate::housekeeping;
+use crate::master_key::{self, MASTER_KEY_VARIABLE};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use valetkey_dataplane::listener::{Options, Server};
+use valetkey_dataplane::{ClientAddressPolicy, SignedUrls};
+use valetkey_dialect_native::{Native, NativeContext};
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_metadata::MetadataStore;
+use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
+use valetkey_model::{Clock as _, Entropy, SecretText};
+use valetkey_objects::{FsOptions, FsStore, ObjectStore as _};
+use valetkey_service::{Service, ServiceConfig, ServiceError};
+
+/// How long stores may take to come to rest once no request is left.
+const SETTLE_GRACE: Duration = Duration::from_secs(10);
+
+/// A server in this process. Dropped, it stops without grace for transfers. Must be started, stopped and dropped outside of
+/// asynchronous code: each of these waits.
+pub struct RunningServer {
+    address: SocketAddr,
+    public_url: Arc<PublicUrl>,
+    first_key: Option<SecretText>,
+    stop_grace: Duration,
+    /// `None` once it is stopped.
+    works: Option<Works>,
+}
+
+/// What has to be ended, in this order.
+struct Works {
+    listener: Server,
+    /// Where everything runs that belongs to no connection.
+    control: Runtime,
+    service: Service,
+    objects: FsStore,
+    metadata: Arc<SqliteStore>,
+    directory: DataDirectory,
+}
+
+impl RunningServer {
+    /// Starts a server; it answers when this returns. The log is the caller's affair.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServeError`] says; nothing runs then.
+    pub fn start(config: ServeConfig) -> Result<Self, ServeError> {
+        Self::of(Settings::try_from(config)?.server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the URLs that it gives out begin with.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// The administrator's key, if this was the first start, and without a bootstrap file: it is stored nowhere.
+    pub fn first_administrator_key(&self) -> Option<&SecretText> {
+        self.first_key.as_ref()
+    }
+
+    /// Connections that are open now.
+    pub fn n_connections(&self) -> usize {
+        self.works.as_ref().map_or(0, |works| works.listener.n_connections())
+    }
+
+    /// Stops: accepts nothing more, lets running transfers finish for as long as the configuration says, records what they
+    /// used, and closes the stores.
+    pub fn stop(mut self) {
+        self.end(self.stop_grace);
+    }
+
+    pub(crate) fn of(settings: ServerSettings) -> Result<Self, ServeError> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+        let is_loopback = settings.listen.ip().to_canonical().is_loopback();
+        let bootstrap = settings.bootstrap.as_deref().map(|path| bootstrap::read(path, is_loopback)).transpose()?;
+        let directory = DataDirectory::open(&settings.data)?;
+        let variable = std::env::var_os(MASTER_KEY_VARIABLE);
+        let master_key =
+            master_key::obtain(settings.master_key_file.as_deref(), variable.as_deref(), &directory, &*entropy)?;
+
+        // The database keeps the clock's time with every write, and the clock may be wrong: nothing is written before the
+        // floor that is there has been compared.
+        let clock = Arc::new(SteadyClock::start());
+        let control = control_runtime()?;
+        let metadata = Arc::new(SqliteStore::open(&directory.metadata(), clock.clone(), SqliteOptions::default())?);
+        control.block_on(wait_for_floor(&*metadata, &clock))?;
+        let objects = FsStore::open(directory.objects(), &FsOptions::default())?;
+        let stores = (metadata.clone(), Arc::new(objects.clone()));
+        let config = service_config(&settings);
+        let service =
+            control.block_on(Service::start(stores.0, stores.1, clock.clone(), entropy.clone(), master_key, config))?;
+        let has_bootstrap = bootstrap.is_some();
+        if let Some(bootstrap) = bootstrap {
+            control.block_on(provision(&service, bootstrap))?;
+        }
+
+        let dispatch = Dispatch::default();
+        let listener = Server::start(settings.listen, options(&settings), dispatch.clone())?;
+        let address = listener.local_addr();
+        let public_url = Arc::new(public_url(&settings, address)?);
+        // Only now: a first start that cannot listen must not use up the one time at which the key is shown.
+        let first_key = if has_bootstrap { None } else { control.block_on(first_administrator(&service))? };
+        let context = NativeContext {
+            service: service.clone(),
+            signed_urls: signed_urls(&settings, &service, &entropy, &public_url),
+            public_url: public_url.clone(),
+            entropy,
+        };
+        let native = Native::new(context);
+        dispatch.begin(Targets { service: service.clone(), public_url: public_url.clone(), native });
+        control.spawn(housekeeping::run(service.clone(), clock));
+
+        let works = Works { listener, control, service, objects, metadata, directory };
+        Ok(Self { address, public_url, first_key, stop_grace: settings.stop_grace, works: Some(works) })
+    }
+
+    /// The runtime beside those of the connections; `None` once it is stopped.
+    pub(crate) fn control(&self) -> Option<&Runtime> {
+        self.works.as_ref().map(|works| &works.control)
+    }
+
+    fn end(&mut self, grace: Duration) {
+        let Some(works) = self.works.take() else { return };
+        let Works { listener, control, service, objects, metadata, directory } = works;
+        listener.shutdown(grace);
+        let settled = async {
+            service.uses_settled().await;
+            objects.settled().await;
+        };
+        if control.block_on(async { tokio::time::timeout(SETTLE_GRACE, settled).await }).is_err() {
+            tracing::warn!(waited_s = SETTLE_GRACE.as_secs(), "not all that was sent could be recorded; it counts as sent");
+        }
+        drop((service, objects));
+        control.shutdown_timeout(SETTLE_GRACE);
+        match Arc::into_inner(metadata) {
+            // Waits until the database is closed.
+            Some(metadata) => drop(metadata),
+            None => tracing::warn!("the database is still in use and was not closed; nothing that was confirmed is lost"),
+        }
+        drop(directory);
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+/// One thread, and few more that may wait for the disk: this runtime serves no connection.
+fn control_runtime() -> Result<Runtime, ServeError> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(4)
+        .thread_name("valetkey-control")
+        .enable_all()
+        .build()
+        .map_err(ServeError::system("start a thread"))
+}
+
+async fn wait_for_floor(metadata: &SqliteStore, clock: &SteadyClock) -> Result<(), ServeError> {
+    let floor = metadata.time_floor().await?;
+    while let Floor::Wait(time) = judge_floor(clock.now(), floor)? {
+        tracing::warn!(wait_ms = time.as_millis(), "the machine's clock is behind the data's latest instant, which is waited for");
+        tokio::time::sleep(time).await;
+    }
+    Ok(())
+}
+
+async fn provision(service: &Service, bootstrap: Bootstrap) -> Result<(), ServiceError> {
+    for warning in bootstrap.warnings {
+        tracing::warn!("bootstrap: {warning}");
+    }
+    let provisioned = service.provision(bootstrap.provisioning).await?;
+    for created in provisioned.created {
+        tracing::info!("bootstrap: {created} was created");
+    }
+    for difference in provisioned.differences {
+        tracing::warn!("bootstrap: {difference} exists and is not as the file says; it was left as it is");
+    }
+    Ok(())
+}
+
+async fn first_administrator(service: &Service) -> Result<Option<SecretText>, ServiceError> {
+    if service.is_new().await? { service.provision_first_administrator().await.map(Some) } else { Ok(None) }
+}
+
+fn service_config(settings: &ServerSettings) -> ServiceConfig {
+    let default = ServiceConfig::default();
+    ServiceConfig {
+        base_path: settings.public_url.as_ref().map(|url| url.base_path().to_owned()).unwrap_or_default(),
+        session_idle: settings.session_idle.unwrap_or(default.session_idle),
+        ..default
+    }
+}
+
+fn options(settings: &ServerSettings) -> Options {
+    let mut options = Options::default();
+    options.workers = settings.workers.unwrap_or(options.workers);
+    options
+}
+
+fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUrl, ConfigError> {
+    if let Some(url) = &settings.public_url {
+        return Ok(url.clone());
+    }
+    let url = format!("http://{address}");
+    if address.ip().is_unspecified() {
+        tracing::warn!(%url, "`public_url` is not set: URLs will begin with an address that no other machine can reach");
+    }
+    url.parse().map_err(|error| ConfigError::of("public_url", format!("it is not set, and {error}")))
+}
+
+fn signed_urls(
+    settings: &ServerSettings,
+    service: &Service,
+    entropy: &Arc<dyn Entropy>,
+    public_url: &PublicUrl,
+) -> SignedUrls {
+    let clients = ClientAddressPolicy {
+        trusted_proxies: settings.trusted_proxies.as_slice().into(),
+        from: settings.client_address_from,
+    };
+    SignedUrls::new(service.clone(), clients, entropy.clone(), public_url.is_https())
+}
