@@ -60,10 +60,15 @@ def _duplicates(packages, skipped):
 
 
 def _sources(packages):
+    """All from one registry: cargo's own, unless a `source` in its configuration replaces it for everything."""
+    registries = sorted({package["source"] for package in packages if (package["source"] or "").startswith("registry+")})
+    if len(registries) > 1:
+        yield f"there are {len(registries)} registries: {', '.join(registries)}"
     for package in packages:
-        source = package["source"]
-        if source is not None and not source.startswith("registry+https://github.com/rust-lang/crates.io-index"):
-            yield f"{_name(package)} is from `{source}`; only the public registry is allowed"
+        if package["source"] is not None and package["source"] not in registries:
+            yield f"{_name(package)} is from `{package['source']}`, which is no registry"
+        if package["source"] is None and not package["name"].startswith("valetkey"):
+            yield f"{_name(package)} is from a folder and is not ours"
 
 
 def _name(package):

@@ -1,6 +1,11 @@
-//! The server's parts through its public interface.
+//! The server's parts through its public interface, and the whole of it in this process, on a port of the system's choice.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod bootstrap;
 mod clock;
 mod data_directory;
 mod master_key;
+
+mod client;
+mod server;
