@@ -98,7 +98,7 @@ impl RunningServer {
         let clock = Arc::new(SteadyClock::start());
         let control = control_runtime()?;
         let metadata = Arc::new(SqliteStore::open(&directory.metadata(), clock.clone(), SqliteOptions::default())?);
-        control.block_on(wait_for_floor(&*metadata, &clock))?;
+        control.block_on(wait_for_floor(&metadata, &clock))?;
         let objects = FsStore::open(directory.objects(), &FsOptions::default())?;
         let stores = (metadata.clone(), Arc::new(objects.clone()));
         let config = service_config(&settings);

@@ -112,6 +112,20 @@ impl Service {
         self.open_access_token(credential, now).ok_or(ServiceError::Unauthenticated)
     }
 
+    /// The principal with one more scope, which the API key behind it must have: for a protocol in which one scope of a token
+    /// permits what takes several of ours. The caller has proved that the protocol's scope is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Unauthenticated`] if the API key works no longer; [`ServiceError::MissingScope`] if it lacks the scope.
+    pub fn with_scope_of_api_key(&self, principal: &Principal, scope: Scope) -> Result<Principal, ServiceError> {
+        let row = self.inner().api_keys.live(principal.api_key(), self.now()).ok_or(ServiceError::Unauthenticated)?;
+        if !row.scopes.has(scope) {
+            return Err(ServiceError::MissingScope { scope });
+        }
+        Ok(Principal { scopes: principal.scopes.with(scope), ..principal.clone() })
+    }
+
     /// Who presents this id together with its secret.
     ///
     /// # Errors

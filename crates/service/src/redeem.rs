@@ -87,13 +87,20 @@ pub enum PresentedCredential<'a> {
     },
     /// A link secret.
     Link(LinkSecret),
+    /// A link secret in a URL that also names the bucket: for a link of another one it is unknown.
+    LinkInBucket {
+        /// The secret.
+        secret: LinkSecret,
+        /// The bucket.
+        bucket: &'a BucketName,
+    },
 }
 
 impl std::fmt::Debug for PresentedCredential<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Token { .. } => "Token([redacted])",
-            Self::Link(_) => "Link([redacted])",
+            Self::Link(_) | Self::LinkInBucket { .. } => "Link([redacted])",
         })
     }
 }
@@ -227,7 +234,8 @@ impl Service {
     pub async fn verify(&self, presented: &Presented<'_>) -> Result<Grant, Refusal> {
         let grant = match presented.credential {
             PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path)?,
-            PresentedCredential::Link(secret) => self.verify_link(presented, secret).await?,
+            PresentedCredential::Link(secret) => self.verify_link(presented, secret, None).await?,
+            PresentedCredential::LinkInBucket { secret, bucket } => self.verify_link(presented, secret, Some(bucket)).await?,
         };
         tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified");
         Ok(grant)
@@ -277,8 +285,14 @@ impl Service {
         })
     }
 
-    async fn verify_link(&self, presented: &Presented<'_>, secret: LinkSecret) -> Result<Grant, Refusal> {
-        let link = self.presented_link(secret).await.map_err(|error| error.as_refusal())?.ok_or(Refusal::UnknownLink)?;
+    async fn verify_link(
+        &self,
+        presented: &Presented<'_>,
+        secret: LinkSecret,
+        bucket: Option<&BucketName>,
+    ) -> Result<Grant, Refusal> {
+        let link = self.presented_link(secret).await.map_err(|error| error.as_refusal())?;
+        let link = link.filter(|link| bucket.is_none_or(|bucket| link.bucket == *bucket)).ok_or(Refusal::UnknownLink)?;
         let now = self.now();
         if link.not_before.is_some_and(|at| now.plus(SKEW) < at) {
             return Err(Refusal::NotYetValid);
@@ -311,7 +325,7 @@ impl Service {
         })
     }
 
-    async fn presented_link(&self, secret: LinkSecret) -> Result<Option<Arc<LinkRow>>, ServiceError> {
+    pub(crate) async fn presented_link(&self, secret: LinkSecret) -> Result<Option<Arc<LinkRow>>, ServiceError> {
         let (rows, digest) = (&self.inner().link_rows, secret.digest());
         if let Some(link) = rows.find(&digest) {
             return Ok(Some(link));

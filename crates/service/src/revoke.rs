@@ -1,6 +1,6 @@
 //! Taking URLs back: by link id, effective on the next request.
 
-use crate::{Principal, Service, ServiceError};
+use crate::{LinkSecret, Principal, Service, ServiceError};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -61,6 +61,27 @@ impl Service {
         }
         tracing::info!(n_urls = link_ids.len(), "URLs were taken back");
         Ok(())
+    }
+
+    /// The link id of a URL in link form that still works, for whoever may use its bucket: what [`Service::revoke`] takes. Scope
+    /// `link:revoke`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`]; [`ServiceError::NotFound`] if there is no such link, or it has expired or was taken
+    /// back; [`ServiceError::NotOwner`].
+    pub async fn link_of(&self, principal: &Principal, secret: LinkSecret) -> Result<LinkId, ServiceError> {
+        principal.require(Scope::LinkRevoke)?;
+        let link = self.presented_link(secret).await?.filter(|link| self.now() < link.expires_at);
+        let link = link.ok_or(ServiceError::NotFound { what: "link" })?;
+        if link.tenant != *principal.tenant() {
+            return Err(ServiceError::NotOwner);
+        }
+        self.own_bucket(principal, &link.bucket).await?;
+        if self.is_revoked(&link.tenant, &link.link_id) {
+            return Err(ServiceError::NotFound { what: "link" });
+        }
+        Ok(link.link_id)
     }
 
     pub(crate) fn is_revoked(&self, tenant: &TenantName, link_id: &LinkId) -> bool {

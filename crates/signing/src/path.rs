@@ -3,7 +3,7 @@
 //! A raw path is decoded once. The decoded key is the only thing that names the object, and the canonical path made from it is
 //! the only thing compared with what was granted: no second parser can see another path.
 
-use valetkey_model::{BucketName, ObjectKey, Refusal};
+use valetkey_model::{BucketName, ObjectKey, Refusal, sabotaged};
 
 /// What stands between the base path and the bucket.
 const OBJECTS: &str = "/o/";
@@ -67,7 +67,8 @@ fn parse(base_path: &str, raw_path: &str) -> Option<(BucketName, ObjectKey)> {
     let below = raw_path.strip_prefix(base_path.trim_end_matches('/'))?.strip_prefix(OBJECTS)?;
     let (bucket, key) = below.split_once('/')?;
     let bucket = decode(bucket)?.parse().ok()?;
-    let key: ObjectKey = decode(key)?.parse().ok()?;
+    let key = decode(key)?;
+    let key: ObjectKey = if sabotaged("path-decoded-twice") { decode(&key)? } else { key }.parse().ok()?;
     key.is_plain_path().then_some((bucket, key))
 }
 

@@ -1,1 +1,12 @@
-//! dialects/autodesk
+//! Autodesk's Object Storage Service, v2: `/oss/v2/…`, and the token endpoint `/authentication/v2/token`.
+//!
+//! `routes` says what is where, `wire` what JSON looks like, `translate` turns it into use cases and back, `errors` says how
+//! each failure is told, `face` how signed URLs answer. Nothing is decided here.
+
+mod errors;
+mod face;
+mod routes;
+mod translate;
+mod wire;
+
+pub use routes::{Autodesk, AutodeskContext};

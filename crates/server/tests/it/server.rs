@@ -1,9 +1,10 @@
 //! A whole server: started, asked, stopped, started again.
 
 use crate::client::{ask, connect, read, send};
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 use valetkey_server::{RunningServer, ServeConfig, ServeError};
@@ -105,23 +106,70 @@ fn a_stopped_server_leaves_the_database_closed_and_the_directory_free() {
 }
 
 #[test]
-fn stopping_lets_a_request_finish() {
+fn stopping_lets_an_upload_finish() {
     let (server, _data) = started();
-    let key = server.first_administrator_key().unwrap().expose().to_owned();
-    let fields = [("X-API-Key", key.as_str()), ("Content-Type", "application/json")];
-    assert_eq!(send(server.address(), "POST", "/vk/v1/buckets", &fields, r#"{"name":"demo"}"#).status, 201);
-    let mut stream = connect(server.address());
+    let (address, key) = with_bucket(&server);
+    let mut stream = connect(address);
     let head = "PUT /vk/v1/buckets/demo/objects/a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n";
     write!(stream, "{head}X-API-Key: {key}\r\n\r\n").unwrap();
     // The server asks for the body: the request is under way.
     let mut interim = [0; 25];
-    std::io::Read::read_exact(&mut stream, &mut interim).unwrap();
+    stream.read_exact(&mut interim).unwrap();
     assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
-    let stopping = std::thread::spawn(move || server.stop());
+    let stopping = stopping(server);
     stream.write_all(b"0123456789").unwrap();
     let answer = read(stream);
     assert_eq!(answer.status, 201, "{}", answer.body);
     stopping.join().unwrap();
+}
+
+#[test]
+fn a_use_that_ends_while_stopping_is_recorded() {
+    let (server, data) = started();
+    let (address, key) = with_bucket(&server);
+    // More than the kernel takes at once for a client that does not read.
+    let body = "x".repeat(16 << 20);
+    let fields = [("X-API-Key", key.as_str())];
+    assert_eq!(send(address, "PUT", "/vk/v1/buckets/demo/objects/a", &fields, &body).status, 201);
+    let fields = [("X-API-Key", key.as_str()), ("Content-Type", "application/json")];
+    let wish = r#"{"bucket":"demo","key":"a","permission":"read","form":"link","uses":1}"#;
+    let issued = send(address, "POST", "/vk/v1/signed-urls", &fields, wish);
+    assert_eq!(issued.status, 201, "{}", issued.body);
+    let (_, url) = issued.body.split_once(r#""url":""#).unwrap();
+    let (url, _) = url.split_once('"').unwrap();
+    let target = url.strip_prefix(server.public_url().as_str()).unwrap().to_owned();
+
+    let mut stream = connect(address);
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    let stopping = stopping(server);
+    assert!(read(stream).body.ends_with("xxx"));
+    stopping.join().unwrap();
+
+    let server = RunningServer::start(config(&data.path().join("data"))).unwrap();
+    let again = ask(server.address(), "GET", &target);
+    assert_eq!(again.status, 410, "{}", again.body);
+    assert!(again.body.contains(r#""code":"used_up""#), "{}", again.body);
+}
+
+/// A bucket `demo`, and who may use it.
+fn with_bucket(server: &RunningServer) -> (SocketAddr, String) {
+    let key = server.first_administrator_key().unwrap().expose().to_owned();
+    let fields = [("X-API-Key", key.as_str()), ("Content-Type", "application/json")];
+    assert_eq!(send(server.address(), "POST", "/vk/v1/buckets", &fields, r#"{"name":"demo"}"#).status, 201);
+    (server.address(), key)
+}
+
+/// Stops the server on a thread of its own; it accepts nothing more when this returns.
+fn stopping(server: RunningServer) -> JoinHandle<()> {
+    let address = server.address();
+    let stopping = std::thread::spawn(move || server.stop());
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+    stopping
 }
 
 #[test]
