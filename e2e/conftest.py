@@ -17,9 +17,9 @@ SOAK = os.environ.get("VALETKEY_SOAK") == "1"
 _FAILED = pytest.StashKey[bool]()
 
 
-def pytest_report_header():
-    """Whatever is random follows from this."""
-    return f"seed: VALETKEY_SEED={SEED}{', soak' if SOAK else ''}"
+def pytest_terminal_summary(terminalreporter):
+    """Whatever is random follows from the seed."""
+    terminalreporter.write_line(f"seed: VALETKEY_SEED={SEED}{', soak' if SOAK else ''}")
 
 
 @pytest.hookimpl(wrapper=True)

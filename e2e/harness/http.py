@@ -48,12 +48,16 @@ class Connection:
     def __init__(self, port, source="127.0.0.1", receive_buffer=None, timeout=TIMEOUT_SECONDS):
         self.socket = socket.socket()
         self.socket.settimeout(timeout)
+        self._unread = b""
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        if source != "127.0.0.1":
-            self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", port))
-        self._unread = b""
+        try:
+            if source != "127.0.0.1":
+                self.socket.bind((source, 0))
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.close()
+            raise
 
     def __enter__(self):
         return self

@@ -64,7 +64,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS; // whoever read the output has had enough
     }
     // A failed write to standard error can be told to nobody.
-    eprintln!("error: {}", visible(&format!("{error:#}")));
+    let message = format!("{error:#}");
+    let lines: Vec<_> = message.lines().map(visible).collect();
+    eprintln!("error: {}", lines.join("\n       "));
     let told = told(error);
     if let Some(hint) = told.and_then(|told| told.hint.as_deref()) {
         eprintln!("hint: {}", visible(hint));

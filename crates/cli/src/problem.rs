@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use crate::object_path::{ObjectPath, PrefixPath};
+use crate::output::visible;
 use serde::Deserialize;
 use std::io::Read as _;
 use ureq::Body;
@@ -93,11 +94,11 @@ impl Problem {
             About::Server => String::new(),
         };
         match self.said.detail.as_ref().or(self.said.title.as_ref()).filter(|_| self.is_problem) {
-            Some(sentence) => message.push_str(sentence.trim_end_matches('.')),
+            Some(sentence) => message.push_str(&visible(sentence.trim_end_matches('.'))),
             None => message.push_str(&format!("the server answered {} {}", self.status, self.reason)),
         }
         match self.said.code.as_ref().filter(|_| self.is_problem) {
-            Some(code) => message.push_str(&format!(" ({} `{code}`)", self.status)),
+            Some(code) => message.push_str(&format!(" ({} `{}`)", self.status, visible(code))),
             None if self.is_problem => message.push_str(&format!(" ({})", self.status)),
             None => {}
         }

@@ -33,11 +33,10 @@ impl Progress {
 
     /// A word about what is going on, above the bar.
     pub(crate) fn say(&self, text: &str) {
-        self.0.suspend(|| {
-            if !self.0.is_hidden() {
-                eprintln!("{text}");
-            }
-        });
+        // `suspend` holds the bar's lock: nothing within may ask the bar.
+        if !self.0.is_hidden() {
+            self.0.suspend(|| eprintln!("{text}"));
+        }
     }
 
     fn style(&self, total: Option<u64>) {

@@ -32,5 +32,5 @@ mod signed;
 
 pub use answer::{Representation, Selected, select, send};
 pub use face::Face;
-pub use receive::{ReceiveError, WriteHeaders, receive};
+pub use receive::{ReceiveError, Taker, WriteHeaders, receive};
 pub use signed::{ClientAddressPolicy, SignedUrls};

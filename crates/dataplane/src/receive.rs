@@ -4,13 +4,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use valetkey_http_common::disposition;
 use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
 use valetkey_model::{DigestRule, Refusal};
-use valetkey_service::{Condition, DigestSet, ObjectRow, ServiceError, UploadOptions};
+use valetkey_service::{Condition, DigestSet, ObjectRow, PartUpload, ServiceError, Upload, UploadOptions};
 
 /// Below this many bytes in [`PACE_OVER`] an upload is too slow.
 const PACE_BYTES: u64 = 60 << 10;
@@ -32,14 +33,36 @@ pub enum ReceiveError {
     Service(#[from] ServiceError),
 }
 
-/// Hands the body to `take`, piece by piece, as long as it comes fast enough.
+/// Takes the bytes of a body.
+pub trait Taker: Send {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the upload.
+    fn take(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), ServiceError>> + Send;
+}
+
+impl Taker for Upload {
+    async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
+        self.write(bytes).await
+    }
+}
+
+impl Taker for PartUpload {
+    async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
+        self.write(bytes).await
+    }
+}
+
+/// Hands the body to `taker`, piece by piece, as long as it comes fast enough.
 ///
 /// # Errors
 ///
-/// [`ReceiveError::BrokenOff`]; [`Refusal::TooSlow`]; whatever `take` fails with.
-pub async fn receive<B>(body: B, mut take: impl AsyncFnMut(Bytes) -> Result<(), ServiceError>) -> Result<(), ReceiveError>
+/// [`ReceiveError::BrokenOff`]; [`Refusal::TooSlow`]; whatever `taker` fails with.
+pub async fn receive<B>(body: B, taker: &mut impl Taker) -> Result<(), ReceiveError>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send,
 {
     let mut body = pin!(body);
     let (mut deadline, mut n_bytes) = (Instant::now() + PACE_OVER, 0);
@@ -60,7 +83,7 @@ where
                     n_bytes += bytes.len() as u64;
                     // Writing may take long, and that is not the client's fault.
                     let before = Instant::now();
-                    take(bytes).await?;
+                    taker.take(bytes).await?;
                     deadline += before.elapsed();
                 }
             }

@@ -176,7 +176,7 @@ impl SignedUrls {
         let options = headers.options(&parts.headers, present, digests)?;
         let failed = |error: ServiceError| error.as_refusal();
         let mut upload = self.service.upload_granted(admission, options).await.map_err(failed)?;
-        match receive(body, async |bytes| upload.write(bytes).await).await {
+        match receive(body, &mut upload).await {
             Ok(()) => Ok(face.published(&upload.finish().await.map_err(failed)?)),
             Err(ReceiveError::Service(error)) => Err(failed(error)),
             Err(ReceiveError::BrokenOff) => Ok(closing(status(StatusCode::BAD_REQUEST))),

@@ -255,10 +255,7 @@ impl<'a> Reader<'a> {
         let owner = entry.required(&mut self.faults, "owner");
         let owner = owner.map(|(name, at)| self.owner(&name, at, tenant.as_ref()));
         let max_lifetime = self.max_lifetime(&mut entry);
-        entry.finish(
-            &mut self.faults,
-            &["tenant", "kid", "algorithm", "secret_file", "owner", "max_lifetime_seconds"],
-        );
+        entry.finish(&mut self.faults, &["tenant", "kid", "algorithm", "secret_file", "owner", "max_lifetime_seconds"]);
         if let Some(id) = &id {
             let line = self.faults.line(at);
             if let Some(first) = known.insert(id.clone(), line) {

@@ -193,7 +193,8 @@ impl TryFrom<ServeConfig> for Settings {
             _ => {}
         }
         let filter = telemetry::filter(config.log.as_deref());
-        let filter = filter.map_err(|error| faults.add("log", format!("{error}: expected a level, or `module=level` with commas")));
+        let filter =
+            filter.map_err(|error| faults.add("log", format!("{error}: expected a level, or `module=level` with commas")));
         match (filter, faults.0) {
             (Ok(filter), faults) if faults.is_empty() => {
                 let log = LogSettings { format: config.log_format, filter };

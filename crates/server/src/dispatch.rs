@@ -105,9 +105,7 @@ impl Targets {
                 let readiness = self.readiness().await;
                 fixed(request.method(), || readiness)
             }
-            Route::Nothing => {
-                closing(told(&Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")))
-            }
+            Route::Nothing => closing(told(&Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))),
         }
     }
 

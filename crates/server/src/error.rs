@@ -45,6 +45,10 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Listener(#[from] valetkey_dataplane::Error),
+    /// The server has ended, but could not record all that it sent under limited grants before that. What is not recorded
+    /// counts as sent.
+    #[error("not all that was sent could be recorded at the end; it counts as sent")]
+    Unsettled,
     /// The system refuses something that every server needs.
     #[error("failed to {attempt}")]
     System {

@@ -80,8 +80,12 @@ impl RunningServer {
 
     /// Stops: accepts nothing more, lets running transfers finish for as long as the configuration says, records what they
     /// used, and closes the stores.
-    pub fn stop(mut self) {
-        self.end(self.stop_grace);
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Unsettled`] if a store does not take the record in time. The server is stopped all the same.
+    pub fn stop(mut self) -> Result<(), ServeError> {
+        self.end(self.stop_grace)
     }
 
     pub(crate) fn of(settings: ServerSettings) -> Result<Self, ServeError> {
@@ -90,8 +94,7 @@ impl RunningServer {
         let bootstrap = settings.bootstrap.as_deref().map(|path| bootstrap::read(path, is_loopback)).transpose()?;
         let directory = DataDirectory::open(&settings.data)?;
         let variable = std::env::var_os(MASTER_KEY_VARIABLE);
-        let master_key =
-            master_key::obtain(settings.master_key_file.as_deref(), variable.as_deref(), &directory, &*entropy)?;
+        let master_key = master_key::obtain(settings.master_key_file.as_deref(), variable.as_deref(), &directory, &*entropy)?;
 
         // The database keeps the clock's time with every write, and the clock may be wrong: nothing is written before the
         // floor that is there has been compared.
@@ -102,8 +105,7 @@ impl RunningServer {
         let objects = FsStore::open(directory.objects(), &FsOptions::default())?;
         let stores = (metadata.clone(), Arc::new(objects.clone()));
         let config = service_config(&settings);
-        let service =
-            control.block_on(Service::start(stores.0, stores.1, clock.clone(), entropy.clone(), master_key, config))?;
+        let service = control.block_on(Service::start(stores.0, stores.1, clock.clone(), entropy.clone(), master_key, config))?;
         let has_bootstrap = bootstrap.is_some();
         if let Some(bootstrap) = bootstrap {
             control.block_on(provision(&service, bootstrap))?;
@@ -134,17 +136,15 @@ impl RunningServer {
         self.works.as_ref().map(|works| &works.control)
     }
 
-    fn end(&mut self, grace: Duration) {
-        let Some(works) = self.works.take() else { return };
+    fn end(&mut self, grace: Duration) -> Result<(), ServeError> {
+        let Some(works) = self.works.take() else { return Ok(()) };
         let Works { listener, control, service, objects, metadata, directory } = works;
         listener.shutdown(grace);
         let settled = async {
             service.uses_settled().await;
             objects.settled().await;
         };
-        if control.block_on(async { tokio::time::timeout(SETTLE_GRACE, settled).await }).is_err() {
-            tracing::warn!(waited_s = SETTLE_GRACE.as_secs(), "not all that was sent could be recorded; it counts as sent");
-        }
+        let settled = control.block_on(async { tokio::time::timeout(SETTLE_GRACE, settled).await });
         drop((service, objects));
         control.shutdown_timeout(SETTLE_GRACE);
         match Arc::into_inner(metadata) {
@@ -153,12 +153,15 @@ impl RunningServer {
             None => tracing::warn!("the database is still in use and was not closed; nothing that was confirmed is lost"),
         }
         drop(directory);
+        settled.map_err(|_| ServeError::Unsettled)
     }
 }
 
 impl Drop for RunningServer {
     fn drop(&mut self) {
-        self.end(Duration::ZERO);
+        if let Err(error) = self.end(Duration::ZERO) {
+            tracing::error!(%error, "stopped");
+        }
     }
 }
 
@@ -176,7 +179,10 @@ fn control_runtime() -> Result<Runtime, ServeError> {
 async fn wait_for_floor(metadata: &SqliteStore, clock: &SteadyClock) -> Result<(), ServeError> {
     let floor = metadata.time_floor().await?;
     while let Floor::Wait(time) = judge_floor(clock.now(), floor)? {
-        tracing::warn!(wait_ms = time.as_millis(), "the machine's clock is behind the data's latest instant, which is waited for");
+        tracing::warn!(
+            wait_ms = time.as_millis(),
+            "the machine's clock is behind the data's latest instant, which is waited for"
+        );
         tokio::time::sleep(time).await;
     }
     Ok(())
@@ -226,15 +232,8 @@ fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUr
     url.parse().map_err(|error| ConfigError::of("public_url", format!("it is not set, and {error}")))
 }
 
-fn signed_urls(
-    settings: &ServerSettings,
-    service: &Service,
-    entropy: &Arc<dyn Entropy>,
-    public_url: &PublicUrl,
-) -> SignedUrls {
-    let clients = ClientAddressPolicy {
-        trusted_proxies: settings.trusted_proxies.as_slice().into(),
-        from: settings.client_address_from,
-    };
+fn signed_urls(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_url: &PublicUrl) -> SignedUrls {
+    let clients =
+        ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
     SignedUrls::new(service.clone(), clients, entropy.clone(), public_url.is_https())
 }

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 ///
 /// # Errors
 ///
-/// As [`ServeError`] says; all of them come before the first request is answered.
+/// As [`ServeError`] says; all but [`ServeError::Unsettled`] come before the first line is written.
 pub fn serve(mut config: ServeConfig) -> Result<(), ServeError> {
     config.log = config.log.or_else(|| std::env::var(LOG_VARIABLE).ok());
     let Settings { log, server } = Settings::try_from(config)?;
@@ -25,6 +25,7 @@ pub fn serve(mut config: ServeConfig) -> Result<(), ServeError> {
     let Some(control) = server.control() else { return Ok(()) };
     // From here on a signal is an orderly end, also for whoever sends one as soon as the first line is there.
     let mut signals = Signals::catch(control).map_err(ServeError::system("catch signals"))?;
+    tracing::info!(address = %server.address(), public_url = %server.public_url(), "listening");
     announce_on_stdout(&server).map_err(ServeError::system("write to standard output"))?;
 
     let signal = control.block_on(signals.next());
@@ -39,7 +40,7 @@ pub fn serve(mut config: ServeConfig) -> Result<(), ServeError> {
         tracing::warn!(signal = signal.name, "stopping at once");
         std::process::exit(128 + signal.number);
     });
-    server.stop();
+    server.stop()?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -233,7 +233,7 @@ impl Native {
         options.content_type.get_or_insert_with(|| content_type::guess(key.file_name()).to_owned());
         let conditional = options.condition != Condition::None;
         let mut upload = self.service().upload(&principal, bucket, key, options).await?;
-        match receive(body, async |bytes| upload.write(bytes).await).await {
+        match receive(body, &mut upload).await {
             Ok(()) => {}
             Err(ReceiveError::Service(error)) => return Err(error.into()),
             Err(ReceiveError::BrokenOff) => return Err(errors::invalid("broken_off", "the upload broke off").into()),

@@ -352,7 +352,7 @@ impl World {
                 match world.grant.advance(&reserved, permitted) {
                     Ok(more) => {
                         world.responses[index] =
-                            (person, Reserved { permitted_bytes: more, ..reserved }, wanted.clone(), permitted)
+                            (person, Reserved { permitted_bytes: more, ..reserved }, wanted.clone(), permitted);
                     }
                     Err(_) => {
                         world.responses.remove(index);

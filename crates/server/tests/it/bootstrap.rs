@@ -68,7 +68,10 @@ fn the_example() {
     assert_eq!((key.scopes, key.buckets.len()), (Scopes::ALL_BUT_ADMIN, 0));
     let bucket = &provisioning.buckets[0];
     assert_eq!((bucket.tenant.as_str(), bucket.bucket.name.as_str()), ("tenant-1", "reports"));
-    assert_eq!((bucket.bucket.region.as_str(), bucket.bucket.retention, bucket.bucket.public), ("US", Retention::Persistent, false));
+    assert_eq!(
+        (bucket.bucket.region.as_str(), bucket.bucket.retention, bucket.bucket.public),
+        ("US", Retention::Persistent, false)
+    );
     let key = &provisioning.signing_keys[0];
     assert_eq!((key.tenant.as_str(), key.id.as_str(), key.secret.expose()), ("tenant-1", "app-1", [7; 32].as_slice()));
     assert_eq!((key.owner.as_ref().unwrap().as_str(), key.max_lifetime), ("cid", None));
@@ -133,20 +136,22 @@ fn every_fault_has_its_line() {
     // The syntax; the value, which may be a secret, is not quoted.
     check("x = \"unclosed-hunter2\ny = 1\n", &["line 3: invalid basic string, expected `\"`"]);
     // Tables.
-    check("[[tenants]]\nname = \"u\"\n", &[
-        "line 3: `tenants` is unknown: expected `[[tenant]]`, `[[api_key]]`, `[[bucket]]` or `[[signing_key]]`",
-    ]);
+    check(
+        "[[tenants]]\nname = \"u\"\n",
+        &["line 3: `tenants` is unknown: expected `[[tenant]]`, `[[api_key]]`, `[[bucket]]` or `[[signing_key]]`"],
+    );
     check("[bucket]\nname = \"abc\"\n", &["line 3: `bucket` is not a list: expected tables, each headed `[[bucket]]`"]);
     // Tenants.
-    check("[[tenant]]\nname = \"a b\"\n", &[
-        "line 4: `name`: `a b` is not a tenant name: 1 to 128 letters, digits, `-`, `_` or `.`",
-    ]);
+    check(
+        "[[tenant]]\nname = \"a b\"\n",
+        &["line 4: `name`: `a b` is not a tenant name: 1 to 128 letters, digits, `-`, `_` or `.`"],
+    );
     check("[[tenant]]\nname = \"t\"\n", &["line 4: tenant `t` is on line 2 already"]);
     check("[[tenant]]\n", &["line 3: `name` is missing"]);
-    check("[[tenant]]\nname = 5\ncolour = \"red\"\n", &[
-        "line 4: `name` is a value of type integer: expected a string",
-        "line 5: `colour` is unknown: expected `name`",
-    ]);
+    check(
+        "[[tenant]]\nname = 5\ncolour = \"red\"\n",
+        &["line 4: `name` is a value of type integer: expected a string", "line 5: `colour` is unknown: expected `name`"],
+    );
 }
 
 #[test]
@@ -155,50 +160,69 @@ fn faults_of_api_keys() {
         let text = [TENANT, "[[api_key]]\n", fields].concat();
         assert_eq!(faults(&text, true), expected, "{fields}");
     };
-    check("", &[
-        "line 3: `id` is missing",
-        "line 3: `scopes` is missing: expected a list such as `[\"*\"]`",
-        "line 3: `secret` is missing: expected it, or `secret_file`",
-        "line 3: `tenant` is missing",
-    ]);
+    check(
+        "",
+        &[
+            "line 3: `id` is missing",
+            "line 3: `scopes` is missing: expected a list such as `[\"*\"]`",
+            "line 3: `secret` is missing: expected it, or `secret_file`",
+            "line 3: `tenant` is missing",
+        ],
+    );
     let rest = "id = \"a\"\nsecret = \"0123456789abcdef\"\nscopes = []\n";
-    check(&["tenant = \"u\"\n", rest].concat(), &[
-        "line 4: `tenant` is `u`: expected one that this file declares as `[[tenant]]`",
-    ]);
+    check(
+        &["tenant = \"u\"\n", rest].concat(),
+        &["line 4: `tenant` is `u`: expected one that this file declares as `[[tenant]]`"],
+    );
     let whose = "tenant = \"t\"\nid = \"a\"\n";
-    check(&[whose, "secret = \"s\"\nsecret_file = \"cid.secret\"\nscopes = []\n"].concat(), &[
-        "line 6: both `secret` and `secret_file` are there: expected one of them",
-    ]);
-    check(&[whose, "secret = 12345678\nscopes = []\n"].concat(), &[
-        "line 6: `secret` is a value of type integer: expected a string",
-    ]);
-    check(&[whose, "secret = \"hunter 2\"\nbearer = \"\"\nscopes = []\n"].concat(), &[
-        "line 6: `secret` is not fit for an HTTP field: expected visible ASCII characters without spaces",
-        "line 7: `bearer` is empty: expected visible ASCII characters without spaces",
-    ]);
-    check(&[whose, "secret_file = \"none.secret\"\nscopes = []\n"].concat(), &[
-        "line 6: `secret_file` `none.secret` cannot be read: No such file or directory (os error 2)",
-    ]);
-    check(&[whose, "secret_file = \"two-lines.secret\"\nscopes = []\n"].concat(), &[
-        "line 6: `secret_file` is not fit for an HTTP field: expected visible ASCII characters without spaces",
-    ]);
-    check(&[whose, "secret_file = \"noise.secret\"\nscopes = []\n"].concat(), &[
-        "line 6: `secret_file` `noise.secret` does not hold text: expected a secret on one line",
-    ]);
+    check(
+        &[whose, "secret = \"s\"\nsecret_file = \"cid.secret\"\nscopes = []\n"].concat(),
+        &["line 6: both `secret` and `secret_file` are there: expected one of them"],
+    );
+    check(
+        &[whose, "secret = 12345678\nscopes = []\n"].concat(),
+        &["line 6: `secret` is a value of type integer: expected a string"],
+    );
+    check(
+        &[whose, "secret = \"hunter 2\"\nbearer = \"\"\nscopes = []\n"].concat(),
+        &[
+            "line 6: `secret` is not fit for an HTTP field: expected visible ASCII characters without spaces",
+            "line 7: `bearer` is empty: expected visible ASCII characters without spaces",
+        ],
+    );
+    check(
+        &[whose, "secret_file = \"none.secret\"\nscopes = []\n"].concat(),
+        &["line 6: `secret_file` `none.secret` cannot be read: No such file or directory (os error 2)"],
+    );
+    check(
+        &[whose, "secret_file = \"two-lines.secret\"\nscopes = []\n"].concat(),
+        &["line 6: `secret_file` is not fit for an HTTP field: expected visible ASCII characters without spaces"],
+    );
+    check(
+        &[whose, "secret_file = \"noise.secret\"\nscopes = []\n"].concat(),
+        &["line 6: `secret_file` `noise.secret` does not hold text: expected a secret on one line"],
+    );
     let secret = "secret = \"0123456789abcdef\"\n";
-    check(&[whose, secret, "bearer = \"0123456789abcdef\"\nscopes = []\n"].concat(), &[
-        "line 7: `bearer` is the same as the secret on line 6: expected each to be different",
-    ]);
-    check(&[whose, secret, "scopes = [\"object:reed\", 5,\n \"*\"]\nbuckets = [\"A\"]\n"].concat(), &[
-        "line 7: `scopes` holds a value of type integer: expected strings",
-        "line 9: `buckets`: `A` is not a bucket name: 3 to 128 lower-case letters, digits, `-`, `_` or `.`",
-    ]);
-    check(&[whose, secret, "scopes = [\n\"object:reed\",\n \"Admin\"]\n"].concat(), &[
-        "line 8: `scopes`: `object:reed` is not a scope: expected one of `*`, `bucket:create`, `bucket:read`, `bucket:delete`, \
+    check(
+        &[whose, secret, "bearer = \"0123456789abcdef\"\nscopes = []\n"].concat(),
+        &["line 7: `bearer` is the same as the secret on line 6: expected each to be different"],
+    );
+    check(
+        &[whose, secret, "scopes = [\"object:reed\", 5,\n \"*\"]\nbuckets = [\"A\"]\n"].concat(),
+        &[
+            "line 7: `scopes` holds a value of type integer: expected strings",
+            "line 9: `buckets`: `A` is not a bucket name: 3 to 128 lower-case letters, digits, `-`, `_` or `.`",
+        ],
+    );
+    check(
+        &[whose, secret, "scopes = [\n\"object:reed\",\n \"Admin\"]\n"].concat(),
+        &[
+            "line 8: `scopes`: `object:reed` is not a scope: expected one of `*`, `bucket:create`, `bucket:read`, `bucket:delete`, \
          `object:read`, `object:write`, `object:create`, `link:issue`, `link:revoke`, `audit:read`, `admin`",
-        "line 9: `scopes`: `Admin` is not a scope: expected one of `*`, `bucket:create`, `bucket:read`, `bucket:delete`, \
+            "line 9: `scopes`: `Admin` is not a scope: expected one of `*`, `bucket:create`, `bucket:read`, `bucket:delete`, \
          `object:read`, `object:write`, `object:create`, `link:issue`, `link:revoke`, `audit:read`, `admin`",
-    ]);
+        ],
+    );
     let again = "[[api_key]]\ntenant = \"t\"\nid = \"a\"\nsecret = \"fedcba9876543210\"\nscopes = []\n";
     check(&[whose, secret, "scopes = []\n", again].concat(), &["line 10: API key `a` is on line 5 already"]);
 }
@@ -209,13 +233,16 @@ fn faults_of_buckets() {
         let text = [TENANT, "[[bucket]]\ntenant = \"t\"\n", fields].concat();
         assert_eq!(faults(&text, true), expected, "{fields}");
     };
-    check("name = \"A\"\nregion = \"a b\"\nretention = \"eternal\"\npublic = \"yes\"\nsize = 5\n", &[
-        "line 5: `name`: `A` is not a bucket name: 3 to 128 lower-case letters, digits, `-`, `_` or `.`",
-        "line 6: `region`: `a b` is not a region: 1 to 32 letters, digits, `-` or `_`",
-        "line 7: `retention` is `eternal`: expected `persistent`, `transient` or `temporary`",
-        "line 8: `public` is a value of type string: expected `true` or `false`",
-        "line 9: `size` is unknown: expected `tenant`, `name`, `region`, `retention`, `public`",
-    ]);
+    check(
+        "name = \"A\"\nregion = \"a b\"\nretention = \"eternal\"\npublic = \"yes\"\nsize = 5\n",
+        &[
+            "line 5: `name`: `A` is not a bucket name: 3 to 128 lower-case letters, digits, `-`, `_` or `.`",
+            "line 6: `region`: `a b` is not a region: 1 to 32 letters, digits, `-` or `_`",
+            "line 7: `retention` is `eternal`: expected `persistent`, `transient` or `temporary`",
+            "line 8: `public` is a value of type string: expected `true` or `false`",
+            "line 9: `size` is unknown: expected `tenant`, `name`, `region`, `retention`, `public`",
+        ],
+    );
     check("name = \"abc\"\n[[bucket]]\nname = \"abc\"\ntenant = \"t\"\n", &["line 7: bucket `abc` is on line 5 already"]);
 }
 
@@ -225,23 +252,32 @@ fn faults_of_signing_keys() {
         let text = [TENANT, "[[signing_key]]\ntenant = \"t\"\n", fields].concat();
         assert_eq!(faults(&text, true), expected, "{fields}");
     };
-    check("", &[
-        "line 3: `algorithm` is missing",
-        "line 3: `kid` is missing",
-        "line 3: `owner` is missing",
-        "line 3: `secret_file` is missing",
-    ]);
-    check("kid = \"k\"\nalgorithm = \"ES256\"\nsecret_file = \"short.key\"\nowner = \"nobody\"\nmax_lifetime_seconds = 0\n", &[
-        "line 6: `algorithm` is `ES256`: expected `HS256`",
-        "line 7: `secret_file` `short.key` holds 31 bytes: expected at least 32 random ones",
-        "line 8: `owner` is `nobody`: expected `server`, or the id of an API key of the same tenant in this file",
-        "line 9: `max_lifetime_seconds` is `0`: expected 1 to 34560000",
-    ]);
+    check(
+        "",
+        &[
+            "line 3: `algorithm` is missing",
+            "line 3: `kid` is missing",
+            "line 3: `owner` is missing",
+            "line 3: `secret_file` is missing",
+        ],
+    );
+    check(
+        "kid = \"k\"\nalgorithm = \"ES256\"\nsecret_file = \"short.key\"\nowner = \"nobody\"\nmax_lifetime_seconds = 0\n",
+        &[
+            "line 6: `algorithm` is `ES256`: expected `HS256`",
+            "line 7: `secret_file` `short.key` holds 31 bytes: expected at least 32 random ones",
+            "line 8: `owner` is `nobody`: expected `server`, or the id of an API key of the same tenant in this file",
+            "line 9: `max_lifetime_seconds` is `0`: expected 1 to 34560000",
+        ],
+    );
     let good = "kid = \"k\"\nalgorithm = \"HS256\"\nsecret_file = \"app-1.key\"\nowner = \"server\"\n";
-    check(&[good, "max_lifetime_seconds = -1\n[[signing_key]]\ntenant = \"t\"\n", good].concat(), &[
-        "line 9: `max_lifetime_seconds` is a value of type integer: expected a whole number, not negative",
-        "line 12: signing key `k` is on line 5 already",
-    ]);
+    check(
+        &[good, "max_lifetime_seconds = -1\n[[signing_key]]\ntenant = \"t\"\n", good].concat(),
+        &[
+            "line 9: `max_lifetime_seconds` is a value of type integer: expected a whole number, not negative",
+            "line 12: signing key `k` is on line 5 already",
+        ],
+    );
 }
 
 #[test]

@@ -1,13 +1,20 @@
 //! A whole server: started, asked, stopped, started again.
 
 use crate::client::{ask, connect, read, send};
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
+use valetkey_metadata::{MetadataStore as _, TenantRow};
+use valetkey_model::Timestamp;
 use valetkey_server::{RunningServer, ServeConfig, ServeError};
+use valetkey_testkit::FixedClock;
 
 fn config(data: &Path) -> ServeConfig {
     ServeConfig {
@@ -48,7 +55,7 @@ fn its_own_paths() {
         let other = ask(server.address(), "DELETE", target);
         assert_eq!((other.status, other.field("allow")), (405, "GET, HEAD"), "{target}");
     }
-    server.stop();
+    server.stop().unwrap();
 }
 
 #[test]
@@ -70,7 +77,7 @@ fn the_first_start_makes_one_administrator() {
     let fields = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     assert_eq!(send(server.address(), "POST", "/vk/v1/buckets", &fields, r#"{"name":"demo"}"#).status, 201);
     assert_eq!(ask(server.address(), "GET", "/vk/v1/buckets").status, 401);
-    server.stop();
+    server.stop().unwrap();
 
     let server = RunningServer::start(config(data.path())).unwrap();
     assert!(server.first_administrator_key().is_none());
@@ -98,7 +105,7 @@ fn a_stopped_server_leaves_the_database_closed_and_the_directory_free() {
         names
     };
     assert!(matches!(refused(config(&data)), ServeError::DataDirectory(_)));
-    server.stop();
+    server.stop().unwrap();
     assert!(TcpStream::connect(address).is_err());
     // Neither a write-ahead log nor its index: they are put away by whoever closes the database last.
     assert_eq!(names(), ["lock", "master.key", "metadata.sqlite3", "objects"]);
@@ -154,6 +161,39 @@ fn a_use_that_ends_while_stopping_is_recorded() {
     assert!(again.body.contains(r#""code":"used_up""#), "{}", again.body);
 }
 
+#[test]
+fn a_clock_far_behind_the_data_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    write_at(data.path(), now().plus(Duration::from_secs(600)));
+    let error = refused(config(data.path()));
+    assert!(matches!(error, ServeError::Clock(_)), "{error}");
+}
+
+#[test]
+fn a_clock_a_little_behind_the_data_is_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let floor = now().plus(Duration::from_secs(1));
+    write_at(data.path(), floor);
+    let server = RunningServer::start(config(data.path())).unwrap();
+    assert!(now() >= floor);
+    assert_eq!(ask(server.address(), "GET", "/readyz").status, 200);
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
+}
+
+/// Writes to a new database as a server would whose clock shows `now`.
+fn write_at(data: &Path, now: Timestamp) {
+    std::fs::write(data.join("master.key"), [7; 32]).unwrap();
+    std::fs::set_permissions(data.join("master.key"), Permissions::from_mode(0o600)).unwrap();
+    let clock = Arc::new(FixedClock::new(now));
+    let store = SqliteStore::open(&data.join("metadata.sqlite3"), clock, SqliteOptions::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.create_tenant(TenantRow { name: "t".parse().unwrap(), created_at: now })).unwrap();
+}
+
 /// A bucket `demo`, and who may use it.
 fn with_bucket(server: &RunningServer) -> (SocketAddr, String) {
     let key = server.first_administrator_key().unwrap().expose().to_owned();
@@ -165,7 +205,7 @@ fn with_bucket(server: &RunningServer) -> (SocketAddr, String) {
 /// Stops the server on a thread of its own; it accepts nothing more when this returns.
 fn stopping(server: RunningServer) -> JoinHandle<()> {
     let address = server.address();
-    let stopping = std::thread::spawn(move || server.stop());
+    let stopping = std::thread::spawn(move || server.stop().unwrap());
     while TcpStream::connect(address).is_ok() {
         std::thread::yield_now();
     }
@@ -200,14 +240,14 @@ fn a_bootstrap_file_instead_of_an_administrator() {
         assert!(server.first_administrator_key().is_none());
         let answer = send(server.address(), "GET", "/vk/v1/buckets/reports", &[("Authorization", "Bearer sec")], "");
         assert_eq!(answer.status, 200, "{}", answer.body);
-        server.stop();
+        server.stop().unwrap();
     }
     // A later difference is left as it is.
     std::fs::write(&file, text.replace("\"sec\"", "\"other\"")).unwrap();
     let server = RunningServer::start(config.clone()).unwrap();
     assert_eq!(send(server.address(), "GET", "/vk/v1/buckets", &[("Authorization", "Bearer sec")], "").status, 200);
     assert_eq!(send(server.address(), "GET", "/vk/v1/buckets", &[("Authorization", "Bearer other")], "").status, 401);
-    server.stop();
+    server.stop().unwrap();
 
     let listen = "0.0.0.0:0".parse().unwrap();
     let error = refused(ServeConfig { listen, ..config });
@@ -232,7 +272,7 @@ fn faults_come_before_anything_is_made() {
 fn another_master_key_is_refused() {
     let (server, data) = started();
     let data = data.path().join("data");
-    server.stop();
+    server.stop().unwrap();
     std::fs::write(data.join("master.key"), [7; 32]).unwrap();
     let error = refused(config(&data));
     let cause = std::error::Error::source(&error).and_then(std::error::Error::source).unwrap().to_string();

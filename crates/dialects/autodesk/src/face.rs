@@ -1,0 +1,56 @@
+//! How the vendor's signed URLs answer.
+
+use crate::errors::{self, Place};
+use crate::translate::{attachment_name, etag_of, object_body};
+use http::header::{ETAG, HeaderMap};
+use http::{Response, StatusCode};
+use valetkey_dataplane::Face;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_http_common::precondition;
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::query::Query;
+use valetkey_model::Refusal;
+use valetkey_service::{ObjectRow, Published};
+
+/// The shape of answers to one request; entity tags are SHA-1.
+pub(crate) struct AutodeskFace<'a> {
+    pub(crate) public_url: &'a PublicUrl,
+    /// Who asks: one that reads or one that writes.
+    pub(crate) place: Place,
+}
+
+impl Face for AutodeskFace<'_> {
+    fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
+        errors::refused(refusal, self.place)
+    }
+
+    fn etag(&self, object: &ObjectRow) -> String {
+        etag_of(object)
+    }
+
+    fn needs_digests(&self) -> bool {
+        true
+    }
+
+    fn published(&self, published: &Published) -> Response<ResponseBody> {
+        let object = &published.object;
+        let mut answer = errors::json(StatusCode::OK, &object_body(object, self.public_url));
+        if let Some(etag) = precondition::etag(&etag_of(object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        answer
+    }
+
+    fn precondition_failed(&self) -> Response<ResponseBody> {
+        errors::refused(Refusal::Exists, self.place)
+    }
+
+    fn unsatisfiable(&self) -> Response<ResponseBody> {
+        errors::reason(StatusCode::RANGE_NOT_SATISFIABLE, "Requested range not satisfiable")
+    }
+
+    /// `response-content-disposition`, where it is an attachment's.
+    fn file_name_asked(&self, query: Query<'_>) -> Option<String> {
+        attachment_name(&query.last_form_value("response-content-disposition").ok()??)
+    }
+}
