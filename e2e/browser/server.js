@@ -35,6 +35,8 @@ export async function startServer() {
   const listen = ["--listen", "127.0.0.1:0"];
   const child = spawn(BINARY, ["serve", "--data", join(directory, "data"), ...listen, "--bootstrap", bootstrap], {
     stdio: ["ignore", "pipe", "inherit"],
+    // Without the settings of another server.
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("VALETKEY_"))),
   });
   const ended = once(child, "exit");
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended]);

@@ -125,7 +125,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **self._environment},
+                env={**_environment(), **self._environment},
                 start_new_session=True,
             )
         line = self._first_line()
@@ -193,6 +193,12 @@ class Server:
     def _end(self):
         self._process.stdout.close()
         self._process = None
+
+
+def _environment():
+    """Ours, without the settings of another server; the switches of the test-only build stay."""
+    switches = ("VALETKEY_SABOTAGE", "VALETKEY_CRASH_AT")
+    return {name: value for name, value in os.environ.items() if not name.startswith("VALETKEY_") or name in switches}
 
 
 def _free_port():

@@ -76,11 +76,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Whether nothing is wrong but that nobody reads standard output any more.
 pub(crate) fn is_output_closed(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<OutputClosed>())
+    error.is::<OutputClosed>()
 }
 
 fn told(error: &anyhow::Error) -> Option<&CliError> {
-    error.chain().find_map(|cause| cause.downcast_ref::<CliError>())
+    error.downcast_ref::<CliError>() // looks through every context
 }
 
 /// Does `act` to each of `things`, going on past failures; each is reported at once.

@@ -25,23 +25,23 @@ pub(crate) struct Sign {
     path: ObjectPath,
 
     /// How long it works: `90s`, `15m`, `1h`, `7d`, `1h30m`; the server's default if left out
-    #[arg(long, short, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     expires: Option<Duration>,
 
     /// How many complete downloads or uploads it is good for; downloads are unlimited if left out
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, value_name = "N")]
     uses: Option<NonZeroU32>,
 
     /// For uploading instead of downloading; creates only, unless `--replace` is given
-    #[arg(long, short)]
+    #[arg(long)]
     write: bool,
 
     /// The short form, for a message or a QR code: a random secret instead of a token
-    #[arg(long, short)]
+    #[arg(long)]
     link: bool,
 
     /// Show it in the browser instead of saving it
-    #[arg(long, short, conflicts_with = "write")]
+    #[arg(long, conflicts_with = "write")]
     view: bool,
 
     /// The name it is saved under, instead of the object's

@@ -24,3 +24,5 @@ mod revoke;
 mod bucket;
 
 mod failures;
+
+mod serve;

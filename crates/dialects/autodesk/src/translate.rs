@@ -26,7 +26,7 @@ use valetkey_service::{
 };
 
 /// How long a signed URL lives if nothing is said.
-const DEFAULT_MINUTES: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const DEFAULT_MINUTES: u32 = 60;
 /// The longest media type and `Content-Disposition` that a signed URL keeps.
 const MAX_TEXT_BYTES: usize = 255;
 /// The regions of the vendor.
@@ -158,7 +158,7 @@ pub(crate) fn issue_request(
     body: SignBody,
     longest: Duration,
 ) -> Result<IssueRequest, ApiError> {
-    let minutes = body.minutes_expiration.unwrap_or(DEFAULT_MINUTES).get();
+    let minutes = body.minutes_expiration.map_or(DEFAULT_MINUTES, NonZeroU32::get);
     let lifetime = Duration::from_secs(u64::from(minutes) * 60);
     if lifetime > longest {
         return Err(bad(format!("Invalid field 'minutesExpiration': expected 1 to {}", longest.as_secs() / 60)));
@@ -170,9 +170,10 @@ pub(crate) fn issue_request(
     terms.content_type = short("contentType", body.content_type)?;
     if let Some(field) = short("contentDisposition", body.content_disposition)? {
         terms.file_name = disposition::file_name(field.as_bytes());
-        terms.disposition = Some(kind_of(&field).ok_or_else(|| {
-            bad("Invalid field 'contentDisposition': expected attachment or inline, and a file name")
-        })?);
+        terms.disposition = Some(
+            kind_of(&field)
+                .ok_or_else(|| bad("Invalid field 'contentDisposition': expected attachment or inline, and a file name"))?,
+        );
     }
     terms.addresses = addresses(body.allowed_ip_addresses.as_deref())?;
     Ok(IssueRequest {
@@ -341,11 +342,7 @@ pub(crate) fn bucket_body(bucket: &BucketRow) -> BucketBody {
 }
 
 pub(crate) fn bucket_item(bucket: &BucketRow) -> BucketItem {
-    BucketItem {
-        bucket_key: bucket.name.clone(),
-        created_date: bucket.created_at.as_millis(),
-        policy_key: bucket.retention,
-    }
+    BucketItem { bucket_key: bucket.name.clone(), created_date: bucket.created_at.as_millis(), policy_key: bucket.retention }
 }
 
 /// The URL of the page after this one: the same query, beginning elsewhere.
@@ -528,7 +525,9 @@ mod tests {
         .unwrap();
         assert_eq!((rich.disposition, rich.file_name.as_deref()), (Some(Disposition::Inline), Some("a.pdf")));
         assert_eq!((rich.content_type.as_deref(), rich.addresses.len()), (Some("application/pdf"), 2));
-        for body in ["{\"allowedIpAddresses\": \"\"}", "{\"allowedIpAddresses\": \"1.2.3.4,\"}", "{\"contentDisposition\": \"x\"}"] {
+        for body in
+            ["{\"allowedIpAddresses\": \"\"}", "{\"allowedIpAddresses\": \"1.2.3.4,\"}", "{\"contentDisposition\": \"x\"}"]
+        {
             assert_eq!(terms(body), Err(()), "{body}");
         }
     }

@@ -131,7 +131,7 @@ pub(crate) struct CompleteBody {
 }
 
 /// Why an upload in parts is not complete.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IncompleteBody {
     pub(crate) upload_key: String,
@@ -144,7 +144,7 @@ pub(crate) struct IncompleteBody {
 }
 
 /// What was expected, and what is there.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct SizeBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expected: Option<u64>,
@@ -152,7 +152,7 @@ pub(crate) struct SizeBody {
 }
 
 /// One part of an upload.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PartBody {
     pub(crate) part: u32,

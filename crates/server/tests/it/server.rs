@@ -133,12 +133,39 @@ fn stopping_lets_an_upload_finish() {
 #[test]
 fn a_use_that_ends_while_stopping_is_recorded() {
     let (server, data) = started();
-    let (address, key) = with_bucket(&server);
-    // More than the kernel takes at once for a client that does not read.
+    let (target, mut stream) = with_download_under_way(&server);
+    let stopping = stopping(server);
+    let mut body = String::new();
+    stream.read_to_string(&mut body).unwrap();
+    assert!(body.ends_with("xxx"));
+    stopping.join().unwrap();
+
+    let server = RunningServer::start(config(&data.path().join("data"))).unwrap();
+    let again = ask(server.address(), "GET", &target);
+    assert_eq!(again.status, 410, "{}", again.body);
+    assert!(again.body.contains(r#""code":"used_up""#), "{}", again.body);
+}
+
+#[test]
+fn a_use_that_is_cut_by_stopping_is_recorded() {
+    let data = tempfile::tempdir().unwrap();
+    let config = ServeConfig { stop_grace: Duration::ZERO, ..config(data.path()) };
+    for _ in 0..5 {
+        let server = RunningServer::start(ServeConfig { data: data.path().join("data"), ..config.clone() }).unwrap();
+        let (_, stream) = with_download_under_way(&server);
+        server.stop().unwrap();
+        drop(stream);
+        std::fs::remove_dir_all(data.path().join("data")).unwrap();
+    }
+}
+
+/// A URL for one use, and a connection on which it is being used: of more than the kernel takes for a client that does not read,
+/// the first bytes have come.
+fn with_download_under_way(server: &RunningServer) -> (String, TcpStream) {
+    let (address, key) = with_bucket(server);
     let body = "x".repeat(16 << 20);
-    let fields = [("X-API-Key", key.as_str())];
-    assert_eq!(send(address, "PUT", "/vk/v1/buckets/demo/objects/a", &fields, &body).status, 201);
     let fields = [("X-API-Key", key.as_str()), ("Content-Type", "application/json")];
+    assert_eq!(send(address, "PUT", "/vk/v1/buckets/demo/objects/a", &fields, &body).status, 201);
     let wish = r#"{"bucket":"demo","key":"a","permission":"read","form":"link","uses":1}"#;
     let issued = send(address, "POST", "/vk/v1/signed-urls", &fields, wish);
     assert_eq!(issued.status, 201, "{}", issued.body);
@@ -151,14 +178,7 @@ fn a_use_that_ends_while_stopping_is_recorded() {
     let mut status = [0; 12];
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 200");
-    let stopping = stopping(server);
-    assert!(read(stream).body.ends_with("xxx"));
-    stopping.join().unwrap();
-
-    let server = RunningServer::start(config(&data.path().join("data"))).unwrap();
-    let again = ask(server.address(), "GET", &target);
-    assert_eq!(again.status, 410, "{}", again.body);
-    assert!(again.body.contains(r#""code":"used_up""#), "{}", again.body);
+    (target, stream)
 }
 
 #[test]

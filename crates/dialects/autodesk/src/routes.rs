@@ -1,0 +1,653 @@
+//! What is where.
+
+use crate::errors::{self, ApiError, Gateway, Place, bad, json};
+use crate::face::AutodeskFace;
+use crate::translate::{
+    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, download_body, download_request, etag_of,
+    form_field, incomplete, is_type, issue_request, new_bucket, next_page, no_such_etag, no_such_upload, number, object_body,
+    object_body_with, object_key, parse, quote_validators, region, scopes_of, sign_body, signed_body, text, upload_body,
+};
+use crate::wire::{CompleteBody, PageBody, hex, md5_of_etag};
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER,
+};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::Duration;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_dataplane::listener::{ConnectionInfo, closing};
+use valetkey_dataplane::{Representation, Selected, SignedUrls, WriteHeaders, receive, select, send};
+use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::disposition;
+use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
+use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::query::Query;
+use valetkey_http_common::security::{self, Caching};
+use valetkey_http_common::{cors, view};
+use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scope, SecretText};
+use valetkey_service::redeem::{Delivery, PresentedCredential};
+use valetkey_service::{
+    Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Service, ServiceError, UploadOptions,
+};
+
+/// The largest JSON body or form.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// The longest life of a signed URL if nothing is configured.
+const MAX_LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How many entries a page has if nothing is said, and at most.
+const PAGE: (u32, u32) = (10, 100);
+/// How many parts an upload has at most. The vendor gives out 25 URLs a call; published clients ask for all at once.
+const MAX_PARTS: u32 = 10_000;
+/// For how many minutes URLs of direct transfers live if nothing is said, and at most.
+const TRANSFER_MINUTES: (u32, u32) = (2, 60);
+/// The digests that answers need.
+const DIGESTS: fn() -> DigestSet = || DigestSet::SHA1 | DigestSet::MD5;
+/// Path segments below `/oss/v2` that are no bucket's.
+const OWN_SEGMENTS: [&str; 3] = ["buckets", "signedresources", "uploads"];
+
+/// What the vendor's API is made of.
+#[derive(Clone)]
+pub struct AutodeskContext {
+    /// The use cases.
+    pub service: Service,
+    /// The data plane.
+    pub signed_urls: SignedUrls,
+    /// What URLs given out begin with.
+    pub public_url: Arc<PublicUrl>,
+    /// What URLs given out with `useCdn` begin with; `None` is the public URL.
+    pub cdn_url: Option<Arc<PublicUrl>>,
+    /// For multipart boundaries.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The vendor's API. Cheap to clone.
+#[derive(Clone)]
+pub struct Autodesk {
+    context: AutodeskContext,
+    max_link_lifetime: Duration,
+}
+
+impl Autodesk {
+    /// The vendor's API over these.
+    pub fn new(context: AutodeskContext) -> Self {
+        Self { context, max_link_lifetime: MAX_LINK_LIFETIME }
+    }
+
+    /// The same with another longest life of a signed URL than seven days; more is refused.
+    #[must_use]
+    pub fn with_max_link_lifetime(self, max_link_lifetime: Duration) -> Self {
+        Self { max_link_lifetime, ..self }
+    }
+
+    /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
+    pub fn owns(path: &str) -> bool {
+        path == "/oss/v2" || path.starts_with("/oss/v2/") || path.starts_with("/authentication/v2/")
+    }
+
+    /// Answers one request; `path` is its raw path without the base path.
+    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        match segments.as_slice() {
+            ["oss", "v2", "signedresources", id] if parts.method != Method::DELETE => {
+                let credential = LinkSecret::parse_uuid(id).map(PresentedCredential::Link);
+                return self.signed_url(parts, body, credential, connection).await;
+            }
+            ["oss", "v2", "uploads", secret, number] => return self.part_url(&parts, body, secret, number).await,
+            ["oss", "v2", bucket, id] if !OWN_SEGMENTS.contains(bucket) && parts.method != Method::DELETE => {
+                if let (Some(secret), Ok(bucket)) = (LinkSecret::parse_uuid(id), bucket_name(bucket)) {
+                    let credential = PresentedCredential::LinkInBucket { secret, bucket: &bucket };
+                    return self.signed_url(parts, body, Some(credential), connection).await;
+                }
+            }
+            _ => {}
+        }
+        let unread = !matches!(parts.method, Method::GET | Method::HEAD);
+        match self.api(parts, body, &segments).await {
+            Ok(mut answer) => {
+                security::apply(answer.headers_mut());
+                answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+                answer
+            }
+            Err(error) if unread => closing(error.answer()),
+            Err(error) => error.answer(),
+        }
+    }
+
+    /// `/oss/v2/signedresources/{id}` and `/oss/v2/{bucketKey}/{id}`.
+    async fn signed_url(
+        &self,
+        mut parts: Parts,
+        body: Incoming,
+        credential: Option<PresentedCredential<'_>>,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
+        quote_validators(&mut parts.headers);
+        let writes = parts.method == Method::PUT;
+        let place = if writes { Place::Writing } else { Place::Reading };
+        let face = AutodeskFace { public_url: &self.context.public_url, place };
+        let signed = &self.context.signed_urls;
+        let mut answer = match credential {
+            Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
+            None => signed.refuse(&face, Refusal::UnknownLink, &parts),
+        };
+        if answer.status() == StatusCode::NOT_FOUND {
+            // Whether the link is in use or was never there is not told apart.
+            answer.headers_mut().remove(RETRY_AFTER);
+        }
+        if answer.status().is_success() && !writes {
+            answer_as_asked(Query::new(parts.uri.query()), &mut answer);
+        }
+        // A published client declares fewer bytes than it sends with this type: what is left over would be the next request.
+        if writes && is_type(&parts.headers, "application/x-www-form-urlencoded") { closing(answer) } else { answer }
+    }
+
+    /// `/oss/v2/uploads/{secret}/{part}`.
+    async fn part_url(&self, parts: &Parts, body: Incoming, secret: &str, number: &str) -> Response<ResponseBody> {
+        let mut answer = match parts.method {
+            Method::PUT => match self.put_part(parts, body, secret, number).await {
+                Ok(answer) => answer,
+                Err(error) => closing(error.on_part().answer()),
+            },
+            Method::OPTIONS => {
+                let mut answer = nothing(StatusCode::NO_CONTENT);
+                cors::preflight(&parts.headers, &[valetkey_model::Method::Put], answer.headers_mut());
+                answer
+            }
+            _ => method_not_allowed("PUT, OPTIONS"),
+        };
+        cors::apply(answer.headers_mut());
+        security::apply(answer.headers_mut());
+        answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    async fn put_part(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        secret: &str,
+        number: &str,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let secret = LinkSecret::parse(secret).ok_or(ServiceError::Refused(Refusal::Malformed))?;
+        let number = number.parse().ok().filter(|number| (1..=MAX_PARTS).contains(number));
+        let number = number.ok_or(ServiceError::Refused(Refusal::WrongPath))?;
+        let declared_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut part = self.service().write_part(secret, number, declared_bytes).await?;
+        receive(body, &mut part).await?;
+        let written = part.finish().await?;
+        let mut answer = nothing(StatusCode::OK);
+        if let Some(etag) = precondition::etag(&hex(&written.md5)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        Ok(answer)
+    }
+
+    async fn api(&self, parts: Parts, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
+        match (&parts.method, segments) {
+            (&Method::POST, ["authentication", "v2", "token"]) => self.token(&parts, body).await,
+            (_, ["authentication", "v2", "token"]) => Ok(method_not_allowed("POST")),
+            (&Method::DELETE, ["oss", "v2", "signedresources", id]) => self.revoke(&parts, id).await,
+            (method, ["oss", "v2", "buckets"]) => match *method {
+                Method::POST => self.create_bucket(&parts, body).await,
+                Method::GET => self.list_buckets(&parts).await,
+                _ => Ok(method_not_allowed("GET, POST")),
+            },
+            (&Method::DELETE, ["oss", "v2", "buckets", bucket]) => self.delete_bucket(&parts, bucket).await,
+            (_, ["oss", "v2", "buckets", _]) => Ok(method_not_allowed("DELETE")),
+            (&Method::GET, ["oss", "v2", "buckets", bucket, "details"]) => self.show_bucket(&parts, bucket).await,
+            (_, ["oss", "v2", "buckets", _, "details"]) => Ok(method_not_allowed("GET")),
+            (&Method::GET, ["oss", "v2", "buckets", bucket, "objects"]) => self.list_objects(&parts, bucket).await,
+            (_, ["oss", "v2", "buckets", _, "objects"]) => Ok(method_not_allowed("GET")),
+            (_, ["oss", "v2", "buckets", bucket, "objects", key, rest @ ..]) => {
+                let place = RawPlace { bucket, key };
+                self.object(parts, body, place, rest).await
+            }
+            _ => Err(no_such_path()),
+        }
+    }
+
+    /// `/oss/v2/buckets/{bucketKey}/objects/{objectKey}` and what is below it.
+    async fn object(
+        &self,
+        mut parts: Parts,
+        body: Incoming,
+        place: RawPlace<'_>,
+        rest: &[&str],
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        quote_validators(&mut parts.headers);
+        match (&parts.method, rest) {
+            (&Method::PUT, []) => self.put_object(&parts, body, place).await,
+            (&Method::GET | &Method::HEAD, []) => self.get_object(&parts, place).await,
+            (&Method::DELETE, []) => self.delete_object(&parts, place).await,
+            (&Method::GET, ["details"]) => self.show_object(&parts, place).await,
+            (&Method::POST, ["signed"]) => self.sign(&parts, body, place).await,
+            (&Method::GET, ["signeds3upload"]) => self.begin_upload(&parts, place).await,
+            (&Method::POST, ["signeds3upload"]) => self.complete_upload(&parts, body, place).await,
+            (&Method::GET, ["signeds3download"]) => self.sign_download(&parts, place).await,
+            (_, []) => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
+            (_, ["details" | "signeds3download"]) => Ok(method_not_allowed("GET")),
+            (_, ["signed"]) => Ok(method_not_allowed("POST")),
+            (_, ["signeds3upload"]) => Ok(method_not_allowed("GET, POST")),
+            _ => Err(no_such_path()),
+        }
+    }
+
+    fn service(&self) -> &Service {
+        &self.context.service
+    }
+
+    fn base(&self, use_cdn: bool) -> &PublicUrl {
+        let cdn = self.context.cdn_url.as_deref().filter(|_| use_cdn);
+        cdn.unwrap_or(&self.context.public_url)
+    }
+
+    fn principal(&self, parts: &Parts) -> Result<Principal, ApiError> {
+        match credential(&parts.headers)? {
+            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => Ok(self.service().authenticate(&secret)?),
+            Some(Credential::Basic { .. }) | None => Err(Gateway::NoCredential.into()),
+        }
+    }
+
+    /// `POST /authentication/v2/token`: the client in `Authorization: Basic` or in the form.
+    async fn token(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        if !is_type(&parts.headers, "application/x-www-form-urlencoded") {
+            return Err(Gateway::NotForm.into());
+        }
+        let bytes = whole(body).await?;
+        let form = Query::new(Some(std::str::from_utf8(&bytes).map_err(|_| Gateway::NotForm)?));
+        let principal = match credential(&parts.headers)? {
+            Some(Credential::Basic { user, password }) => self.client(&user, &password)?,
+            _ => match (form_field(form, "client_id")?, form_field(form, "client_secret")?) {
+                (Some(id), Some(secret)) => self.client(&id, &SecretText::new(secret.into_owned()))?,
+                _ => return Err(Gateway::BadSecret.into()),
+            },
+        };
+        match form_field(form, "grant_type")?.as_deref() {
+            Some("client_credentials") => {}
+            Some(_) => return Err(Gateway::BadGrant.into()),
+            None => return Err(Gateway::NoGrant.into()),
+        }
+        let asked = form_field(form, "scope")?;
+        let token =
+            self.service().issue_access_token(&principal, asked.as_deref().map(scopes_of)).map_err(|error| match error {
+                ServiceError::Invalid { .. } => Gateway::BadScope.into(),
+                error => ApiError::from(error),
+            })?;
+        Ok(json(StatusCode::OK, &access_token_body(&token, asked.as_deref())))
+    }
+
+    fn client(&self, id: &str, secret: &SecretText) -> Result<Principal, ApiError> {
+        self.service().authenticate_client(id, secret).map_err(|error| match error {
+            ServiceError::Unauthenticated => Gateway::BadSecret.into(),
+            error => error.into(),
+        })
+    }
+
+    async fn create_bucket(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::BucketCreate)?;
+        let region = region(&parts.headers, Query::new(parts.uri.query()))?;
+        let new = new_bucket(parse(&whole(body).await?)?, region, &principal)?;
+        let bucket = self.service().create_bucket(&principal, new).await?;
+        Ok(json(StatusCode::OK, &bucket_body(&bucket)))
+    }
+
+    async fn list_buckets(&self, parts: &Parts) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::BucketRead)?;
+        let query = Query::new(parts.uri.query());
+        let limit = number(query, "limit", PAGE.0, 1..=PAGE.1)?;
+        let after: Option<BucketName> = match text(query, "startAt")? {
+            Some(start_at) => Some(start_at.parse().map_err(|_| bad("Invalid query parameter 'startAt': expected a bucketKey"))?),
+            None => None,
+        };
+        let region = region(&parts.headers, query)?;
+        let page = self.service().buckets(&principal, region.as_ref(), after.as_ref(), limit).await?;
+        let also: Vec<_> = region.iter().map(|region| ("region", region.as_str())).collect();
+        let next = page.next.map(|last| next_page(self.base(false), "/oss/v2/buckets", last.as_str(), limit, &also));
+        let items = page.buckets.iter().map(bucket_item).collect();
+        Ok(json(StatusCode::OK, &PageBody { items, next }))
+    }
+
+    async fn show_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::BucketRead)?;
+        let bucket = self.service().bucket(&principal, &bucket_name(bucket)?).await?;
+        Ok(json(StatusCode::OK, &bucket_body(&bucket)))
+    }
+
+    async fn delete_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::BucketDelete)?;
+        self.service().delete_bucket(&principal, &bucket_name(bucket)?).await?;
+        Ok(nothing(StatusCode::OK))
+    }
+
+    async fn list_objects(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::ObjectRead)?;
+        let bucket = bucket_name(bucket)?;
+        let query = Query::new(parts.uri.query());
+        let limit = number(query, "limit", PAGE.0, 1..=PAGE.1)?;
+        let (begins_with, start_at) = (text(query, "beginsWith")?, text(query, "startAt")?);
+        let prefix = begins_with.as_deref().unwrap_or_default();
+        let page = self.service().objects(&principal, &bucket, prefix, start_at.as_deref(), limit).await?;
+        let mut items = Vec::with_capacity(page.objects.len());
+        for object in page.objects {
+            let object = self.service().with_digests(Arc::new(object)).await?;
+            items.push(object_body(&object, &self.context.public_url));
+        }
+        let path = format!("/oss/v2/buckets/{bucket}/objects");
+        let also: Vec<_> = begins_with.iter().map(|prefix| ("beginsWith", prefix.as_ref())).collect();
+        let next = page.next.map(|last| next_page(self.base(false), &path, last.as_str(), limit, &also));
+        Ok(json(StatusCode::OK, &PageBody { items, next }))
+    }
+
+    /// The object for its reader, with its digests.
+    async fn readable(&self, principal: &Principal, place: RawPlace<'_>) -> Result<Arc<ObjectRow>, ApiError> {
+        principal.require(Scope::ObjectRead)?;
+        let (bucket, key) = place.parse()?;
+        let object = self.service().object(principal, &bucket, &key).await?;
+        Ok(self.service().with_digests(object).await?)
+    }
+
+    async fn show_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let object = self.readable(&self.principal(parts)?, place).await?;
+        if let Some(answer) = unmodified(parts, &object) {
+            return Ok(answer);
+        }
+        let body = object_body_with(&object, &self.context.public_url, Query::new(parts.uri.query()));
+        Ok(json(StatusCode::OK, &body))
+    }
+
+    async fn get_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let object = self.readable(&self.principal(parts)?, place).await?;
+        let face = AutodeskFace { public_url: &self.context.public_url, place: Place::Api };
+        let shown = Representation {
+            object: &object,
+            etag: etag_of(&object),
+            disposition: Disposition::Attachment,
+            file_name: None,
+            content_type: None,
+            caching: Caching::Never,
+            now: self.service().now(),
+        };
+        let mut boundary = [0; 16];
+        self.context.entropy.fill(&mut boundary);
+        match select(&face, &parts.headers, &shown, boundary) {
+            Selected::Answer(answer) => Ok(*answer),
+            Selected::Send { head, .. } if parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
+            Selected::Send { head, ranges, framing } => {
+                let blob = self.service().open_object(&object).await?;
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                Ok(head.map(|()| send(delivery, framing)))
+            }
+        }
+    }
+
+    async fn put_object(&self, parts: &Parts, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        require_writing(&principal)?;
+        let (bucket, key) = place.parse()?;
+        let headers = WriteHeaders::read(&parts.headers).map_err(|_| ServiceError::Refused(Refusal::DigestMismatch))?;
+        let mut present = self.service().object_to_replace(&principal, &bucket, &key).await?;
+        if let (Some(object), true) = (&present, is_conditional(parts)) {
+            present = Some(self.service().with_digests(object.clone()).await?);
+        }
+        let etag = present.as_deref().map(|object| (object, etag_of(object)));
+        let options = headers.options(&parts.headers, etag, DIGESTS()).map_err(ServiceError::Refused)?;
+        let conditional = options.condition != Condition::None;
+        let failed = |error| not_to_be_replaced(error, conditional);
+        let mut upload = self.service().upload(&principal, &bucket, &key, options).await.map_err(failed)?;
+        receive(body, &mut upload).await?;
+        let published = upload.finish().await.map_err(failed)?;
+        let mut answer = json(StatusCode::OK, &object_body(&published.object, &self.context.public_url));
+        if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        Ok(answer)
+    }
+
+    async fn delete_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::ObjectWrite)?;
+        let (bucket, key) = place.parse()?;
+        self.service().delete_object(&principal, &bucket, &key).await?;
+        Ok(nothing(StatusCode::OK))
+    }
+
+    /// `POST …/signed`.
+    async fn sign(&self, parts: &Parts, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::LinkIssue)?;
+        let query = Query::new(parts.uri.query());
+        let (permission, use_cdn) = (access(query)?, boolean(query, "useCdn")?);
+        let (bucket, key) = place.parse()?;
+        let body = sign_body(&parts.headers, &whole(body).await?)?;
+        let request = issue_request(bucket, key, permission, body, self.max_link_lifetime)?;
+        let principal = match permission.reads() && !principal.scopes().has(Scope::ObjectRead) {
+            // The vendor's `data:write` signs for reading, too.
+            true => {
+                principal.require(Scope::ObjectWrite)?;
+                self.service().with_scope_of_api_key(&principal, Scope::ObjectRead)?
+            }
+            false => principal,
+        };
+        let issued = self.issue(&principal, request).await?;
+        let mut answer = json(StatusCode::OK, &signed_body(&issued, self.base(use_cdn)));
+        // Verbatim as the vendor's page shows them, and on this answer alone: the origin is never the caller's.
+        for (name, value) in [
+            (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+            (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Accept-Encoding, Range, Content-Type"),
+            (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+            (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ] {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Ok(answer)
+    }
+
+    async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued, ApiError> {
+        let issued = self.service().issue(principal, vec![request]).await?.pop();
+        // One was asked for, and all or none are issued.
+        issued.ok_or(ApiError::Refused(Refusal::Unavailable, Place::Api))
+    }
+
+    /// `DELETE /oss/v2/signedresources/{id}`: the URL dies, the object stays.
+    async fn revoke(&self, parts: &Parts, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        principal.require(Scope::LinkRevoke)?;
+        let secret = LinkSecret::parse_uuid(id).ok_or(ServiceError::NotFound { what: "link" })?;
+        let link_id = self.service().link_of(&principal, secret).await?;
+        self.service().revoke(&principal, &[link_id]).await?;
+        let text = format!("Signed resource deleted successfully: {}", secret.uuid().expose());
+        let mut answer = Response::new(ResponseBody::bytes(text));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        Ok(answer)
+    }
+
+    async fn begin_upload(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        require_writing(&principal)?;
+        let (bucket, key) = place.parse()?;
+        let query = Query::new(parts.uri.query());
+        let n_parts = number(query, "parts", 1, 1..=MAX_PARTS)?;
+        let first = number(query, "firstPart", 1, 1..=MAX_PARTS)?;
+        let last = first.saturating_add(n_parts - 1);
+        if last > MAX_PARTS {
+            return Err(bad(format!("Invalid query parameter 'parts': expected no part after {MAX_PARTS}")));
+        }
+        let lifetime = transfer_lifetime(query)?;
+        boolean(query, "useAcceleration")?;
+        let id = match text(query, "uploadKey")? {
+            Some(upload_key) => upload_key.parse().map_err(|_| no_such_upload(&upload_key))?,
+            None => self.service().begin_parts(&principal, &bucket, &key).await?,
+        };
+        let ticket = self.service().part_secret(&principal, &bucket, &key, &id, lifetime).await.map_err(|error| match error {
+            ServiceError::NotFound { what: "upload" } => no_such_upload(&id.to_string()),
+            error => error.into(),
+        })?;
+        Ok(json(StatusCode::OK, &upload_body(id, &ticket, first..=last, &self.context.public_url)))
+    }
+
+    async fn complete_upload(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        place: RawPlace<'_>,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        require_writing(&principal)?;
+        let (bucket, key) = place.parse()?;
+        let asked: CompleteBody = parse(&whole(body).await?)?;
+        let Ok(id) = asked.upload_key.parse() else { return Err(no_such_upload(&asked.upload_key)) };
+        let md5s = asked.e_tags.unwrap_or_default().iter().map(|etag| md5_of_etag(etag)).collect::<Option<Vec<_>>>();
+        let Some(md5s) = md5s else { return Err(no_such_etag(asked.upload_key)) };
+        let meta = |name: &str| parts.headers.get(name);
+        let options = UploadOptions {
+            content_type: meta("x-ads-meta-content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
+            file_name: meta("x-ads-meta-content-disposition").and_then(|value| disposition::file_name(value.as_bytes())),
+            digests: DIGESTS(),
+            ..UploadOptions::default()
+        };
+        let completed = self.service().complete_parts(&principal, (&bucket, &key), &id, asked.size, &md5s, options).await;
+        let published = completed.map_err(|mismatch| match incomplete(asked.upload_key, mismatch) {
+            ApiError::Service(error) => not_to_be_replaced(error, false),
+            error => error,
+        })?;
+        Ok(json(StatusCode::OK, &object_body(&published.object, &self.context.public_url)))
+    }
+
+    async fn sign_download(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts)?;
+        let object = self.readable(&principal, place).await?;
+        let query = Query::new(parts.uri.query());
+        let (lifetime, use_cdn) = (transfer_lifetime(query)?, boolean(query, "useCdn")?);
+        if let Some(answer) = unmodified(parts, &object) {
+            return Ok(answer);
+        }
+        // The vendor's `data:read` gives such a URL to who may read the object.
+        let principal = self.service().with_scope_of_api_key(&principal, Scope::LinkIssue)?;
+        let request = download_request(object.bucket.clone(), object.key.clone(), lifetime, query)?;
+        let issued = self.issue(&principal, request).await?;
+        Ok(json(StatusCode::OK, &download_body(&issued, &object, &self.context.public_url, self.base(use_cdn))))
+    }
+}
+
+/// An object's place as the path has it.
+#[derive(Clone, Copy)]
+struct RawPlace<'a> {
+    bucket: &'a str,
+    key: &'a str,
+}
+
+impl RawPlace<'_> {
+    fn parse(self) -> Result<(BucketName, ObjectKey), ApiError> {
+        Ok((bucket_name(self.bucket)?, object_key(self.key)?))
+    }
+}
+
+fn require_writing(principal: &Principal) -> Result<(), ServiceError> {
+    principal.require(Scope::ObjectWrite).or_else(|error| principal.require(Scope::ObjectCreate).map_err(|_| error))
+}
+
+/// Without a precondition there is one reason not to replace an object: the token's scope only creates.
+fn not_to_be_replaced(error: ServiceError, conditional: bool) -> ApiError {
+    match error {
+        ServiceError::Refused(Refusal::Exists) if !conditional => Gateway::NoPrivilege.into(),
+        error => error.into(),
+    }
+}
+
+fn is_conditional(parts: &Parts) -> bool {
+    parts.headers.contains_key(http::header::IF_MATCH) || parts.headers.contains_key(http::header::IF_NONE_MATCH)
+}
+
+/// The 304 or 412 that the request's preconditions lead to.
+fn unmodified(parts: &Parts, object: &ObjectRow) -> Option<Response<ResponseBody>> {
+    let etag = etag_of(object);
+    let validators = Validators { etag: &etag, last_modified: object.modified_at };
+    match precondition::evaluate(&parts.headers, Access::Read, Some(&validators)) {
+        Outcome::Proceed => None,
+        Outcome::NotModified => {
+            let mut answer = nothing(StatusCode::NOT_MODIFIED);
+            if let Some(etag) = precondition::etag(&etag) {
+                answer.headers_mut().insert(ETAG, etag);
+            }
+            Some(answer)
+        }
+        Outcome::Failed => Some(errors::refused(Refusal::Exists, Place::Api)),
+    }
+}
+
+/// `response-content-type`, of a file that is saved and not shown.
+fn answer_as_asked(query: Query<'_>, answer: &mut Response<ResponseBody>) {
+    let is = |name, beginning: &[u8]| {
+        answer.headers().get(name).is_some_and(|value: &HeaderValue| value.as_bytes().starts_with(beginning))
+    };
+    if !is(CONTENT_DISPOSITION, b"attachment") || is(CONTENT_TYPE, b"multipart/byteranges") {
+        return;
+    }
+    if let Ok(Some(asked)) = query.last_form_value("response-content-type") {
+        answer.headers_mut().insert(CONTENT_TYPE, view::sanitised(&asked));
+    }
+}
+
+fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
+    let minutes = number(query, "minutesExpiration", TRANSFER_MINUTES.0, 1..=TRANSFER_MINUTES.1)?;
+    Ok(Duration::from_secs(u64::from(minutes) * 60))
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(ApiError::Reason(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".into()))
+        }
+        Err(_) => Err(bad("The body broke off")),
+    }
+}
+
+fn nothing(status: StatusCode) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
+fn no_such_path() -> ApiError {
+    ApiError::Reason(StatusCode::NOT_FOUND, "The requested resource does not exist".into())
+}
+
+fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> {
+    let mut answer = closing(errors::reason(StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed"));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, owned) in [
+            ("/oss/v2", true),
+            ("/oss/v2/buckets", true),
+            ("/oss/v2/signedresources/x", true),
+            ("/authentication/v2/token", true),
+            ("/oss/v20/x", false),
+            ("/oss/v1/x", false),
+            ("/authentication/v1/authenticate", false),
+            ("/o/b/k", false),
+            ("/", false),
+        ] {
+            assert_eq!(Autodesk::owns(path), owned, "{path}");
+        }
+    }
+}
