@@ -255,6 +255,20 @@ def test_a_stranger_cannot_take_over_a_session(shared):
     assert holder.get(holder.contiguous_bytes) == 206 and holder.is_complete
 
 
+def test_the_secret_of_a_session_that_is_over_opens_nothing(shared):
+    """Two programs with one address and agent: the second starts afresh, which ends the first one's session. The first knows
+    from its secret that it is not the second, and must not be taken for it."""
+    content = Content(SEED, 24 * MIB)
+    shared.put_new("replaced", content)
+    target = shared.target("replaced", uses=1)
+    first, second = Client(shared.server, target, content), Client(shared.server, target, content)
+    assert first.get(stop_after=MIB, receive_buffer=64 << 10) == 200
+    assert second.get(stop_after=12 * MIB, receive_buffer=64 << 10) == 200
+    assert first.get(first.contiguous_bytes) == 409
+    assert second.get(second.contiguous_bytes) == 206 and second.is_complete
+    assert first.get(first.contiguous_bytes) == 410 and not first.is_complete
+
+
 def test_nothing_but_a_body_counts(shared):
     """HEAD, OPTIONS, 304, 412 and 416 neither open a session nor spend a use."""
     content = Content(SEED, 1000)

@@ -71,7 +71,8 @@ describe("a download", () => {
         await server.put(`${form}/${name}`, body, "application/octet-stream");
         const { url } = await server.issue(`${form}/${name}`, { form });
         const download = await downloaded(url);
-        assert.equal(download.name.replace(/ +/g, " "), name.replace(/ +/g, " "), "browsers may join spaces");
+        // Chromium lets no invisible character into a name, also not the one that joins emoji.
+        assert.equal(download.name, name.replaceAll("\u200d", "_"));
         assert.equal(download.bytes.toString(), body);
       });
     }
@@ -248,15 +249,11 @@ describe("a refused navigation", () => {
         const text = await page.evaluate(() => document.body.innerText);
         assert.ok(text.length > 20 && !text.includes("secret"), text);
         assert.notEqual(await page.title(), "");
+        assert.match(answer.headers()["referrer-policy"], /^(no-referrer|same-origin)$/);
+        assert.match(answer.headers()["content-security-policy"], /^default-src 'none'/);
         // Its own style is let through by its own policy.
         assert.equal(await page.evaluate(() => getComputedStyle(document.body).marginTop), "0px");
       });
     }
-  });
-
-  test("keeps no URL in the referrer of what the page leads to", async () => {
-    const answer = await fetch(`${server.url}/l/AAAAAAAAAAAAAAAAAAAAAA`, { headers: { Accept: "text/html" } });
-    assert.match(answer.headers.get("referrer-policy"), /^(no-referrer|same-origin)$/);
-    assert.match(answer.headers.get("content-security-policy"), /default-src 'none'/);
   });
 });

@@ -159,6 +159,7 @@ pub(crate) struct ServerSettings {
     pub(crate) bootstrap: Option<PathBuf>,
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) workers: Option<usize>,
+    pub(crate) cdn_base_url: Option<PublicUrl>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) client_address_from: ClientAddressFrom,
     pub(crate) session_idle: Option<Duration>,
@@ -180,7 +181,7 @@ impl TryFrom<ServeConfig> for Settings {
             faults.add("session_idle", "`0`: expected a duration");
         }
         let public_url = config.public_url.as_deref().and_then(|text| faults.parse("public_url", text));
-        let _: Option<PublicUrl> = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
+        let cdn_base_url = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
         match (config.trusted_proxies.is_empty(), config.client_address_from) {
             (false, None) => faults.add(
                 "client_address_from",
@@ -205,6 +206,7 @@ impl TryFrom<ServeConfig> for Settings {
                     bootstrap: config.bootstrap,
                     master_key_file: config.master_key_file,
                     workers: config.workers,
+                    cdn_base_url,
                     trusted_proxies: config.trusted_proxies,
                     // Without trusted proxies nothing is read.
                     client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, closing};
+use valetkey_dialect_autodesk::Autodesk;
 use valetkey_dialect_native::Native;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::problem::{self, Problem};
@@ -33,6 +34,7 @@ pub(crate) struct Targets {
     pub(crate) service: Service,
     pub(crate) public_url: Arc<PublicUrl>,
     pub(crate) native: Native,
+    pub(crate) autodesk: Autodesk,
 }
 
 /// Where a path leads.
@@ -42,6 +44,7 @@ enum Route {
     Ready,
     Robots,
     Native,
+    Autodesk,
     Nothing,
 }
 
@@ -53,6 +56,7 @@ impl Route {
             "/readyz" => Self::Ready,
             "/robots.txt" => Self::Robots,
             _ if Native::owns(path) => Self::Native,
+            _ if Autodesk::owns(path) => Self::Autodesk,
             _ => Self::Nothing,
         }
     }
@@ -99,6 +103,7 @@ impl Targets {
     ) -> Response<ResponseBody> {
         match route {
             Route::Native => self.native.call(request, path, connection).await,
+            Route::Autodesk => self.autodesk.call(request, path, connection).await,
             Route::Health => fixed(request.method(), || text("ok\n")),
             Route::Robots => fixed(request.method(), || text(ROBOTS)),
             Route::Ready => {
@@ -175,6 +180,9 @@ mod tests {
             ("/vk/v1", Route::Native),
             ("/vk/v1/buckets", Route::Native),
             ("/vk/v10", Route::Nothing),
+            ("/oss/v2/buckets", Route::Autodesk),
+            ("/authentication/v2/token", Route::Autodesk),
+            ("/oss/v3/buckets", Route::Nothing),
             ("/healthz/", Route::Nothing),
             ("/", Route::Nothing),
             ("", Route::Nothing),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use valetkey_dataplane::listener::{Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, SignedUrls};
+use valetkey_dialect_autodesk::{Autodesk, AutodeskContext};
 use valetkey_dialect_native::{Native, NativeContext};
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_metadata::MetadataStore;
@@ -117,14 +118,7 @@ impl RunningServer {
         let public_url = Arc::new(public_url(&settings, address)?);
         // Only now: a first start that cannot listen must not use up the one time at which the key is shown.
         let first_key = if has_bootstrap { None } else { control.block_on(first_administrator(&service))? };
-        let context = NativeContext {
-            service: service.clone(),
-            signed_urls: signed_urls(&settings, &service, &entropy, &public_url),
-            public_url: public_url.clone(),
-            entropy,
-        };
-        let native = Native::new(context);
-        dispatch.begin(Targets { service: service.clone(), public_url: public_url.clone(), native });
+        dispatch.begin(targets(&settings, &service, &entropy, &public_url));
         control.spawn(housekeeping::run(service.clone(), clock));
 
         let works = Works { listener, control, service, objects, metadata, directory };
@@ -232,8 +226,26 @@ fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUr
     url.parse().map_err(|error| ConfigError::of("public_url", format!("it is not set, and {error}")))
 }
 
-fn signed_urls(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_url: &PublicUrl) -> SignedUrls {
+/// The dialects.
+fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_url: &Arc<PublicUrl>) -> Targets {
     let clients =
         ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
-    SignedUrls::new(service.clone(), clients, entropy.clone(), public_url.is_https())
+    let signed_urls = SignedUrls::new(service.clone(), clients, entropy.clone(), public_url.is_https());
+    Targets {
+        native: Native::new(NativeContext {
+            service: service.clone(),
+            signed_urls: signed_urls.clone(),
+            public_url: public_url.clone(),
+            entropy: entropy.clone(),
+        }),
+        autodesk: Autodesk::new(AutodeskContext {
+            service: service.clone(),
+            signed_urls,
+            public_url: public_url.clone(),
+            cdn_url: settings.cdn_base_url.clone().map(Arc::new),
+            entropy: entropy.clone(),
+        }),
+        service: service.clone(),
+        public_url: public_url.clone(),
+    }
 }

@@ -8,6 +8,7 @@ use crate::revoke::Revocations;
 use crate::sealing::MasterKey;
 use crate::{ServiceConfig, ServiceError};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use valetkey_metadata::ledger::NodeRun;
 use valetkey_metadata::{BucketRow, LinkRow, MetadataStore, ObjectRow};
 use valetkey_model::{BucketName, Clock, Entropy, ObjectKey, Secret, SecretDigest, Timestamp};
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) link_rows: RowCache<SecretDigest, Arc<LinkRow>>,
     pub(crate) node_run: NodeRun,
     pub(crate) flights: Arc<Flights>,
+    /// Where what outlives its request is done: a connection's own runtime may end first.
+    pub(crate) runtime: Handle,
 }
 
 impl std::fmt::Debug for Service {
@@ -49,7 +52,8 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Loads keys and revocations, removes what a crash left behind in the object store, and is ready.
+    /// Loads keys and revocations, removes what a crash left behind in the object store, and is ready. The runtime it is called
+    /// on must outlive every request: uses are settled there.
     ///
     /// # Errors
     ///
@@ -88,6 +92,7 @@ impl Service {
             // JSON readers elsewhere keep 53 bits of an integer.
             node_run: NodeRun(u64::from_be_bytes(run) >> 11),
             flights: Arc::default(),
+            runtime: Handle::current(),
         }));
         service.remove_orphans().await?;
         Ok(service)

@@ -1,12 +1,13 @@
 //! Autodesk's Object Storage Service, v2: `/oss/v2/…`, and the token endpoint `/authentication/v2/token`.
 //!
-//! `routes` says what is where, `wire` what JSON looks like, `translate` turns it into use cases and back, `errors` says how
-//! each failure is told, `face` how signed URLs answer. Nothing is decided here.
+//! `routes` says what is where, `urls` what the holders of URLs are answered, `wire` what JSON looks like, `translate` turns it
+//! into use cases and back, `errors` says how each failure is told, `face` how signed URLs answer. Nothing is decided here.
 
 mod errors;
 mod face;
 mod routes;
 mod translate;
+mod urls;
 mod wire;
 
 pub use routes::{Autodesk, AutodeskContext};

@@ -7,11 +7,11 @@ use crate::translate::{
     form_field, incomplete, is_type, issue_request, new_bucket, next_page, no_such_etag, no_such_upload, number, object_body,
     object_body_with, object_key, parse, quote_validators, region, scopes_of, sign_body, signed_body, text, upload_body,
 };
-use crate::wire::{CompleteBody, PageBody, hex, md5_of_etag};
+use crate::wire::{CompleteBody, PageBody, md5_of_etag};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -28,7 +28,6 @@ use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::{self, Caching};
-use valetkey_http_common::{cors, view};
 use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scope, SecretText};
 use valetkey_service::redeem::{Delivery, PresentedCredential};
 use valetkey_service::{
@@ -42,11 +41,9 @@ const MAX_LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many entries a page has if nothing is said, and at most.
 const PAGE: (u32, u32) = (10, 100);
 /// How many parts an upload has at most. The vendor gives out 25 URLs a call; published clients ask for all at once.
-const MAX_PARTS: u32 = 10_000;
+pub(crate) const MAX_PARTS: u32 = 10_000;
 /// For how many minutes URLs of direct transfers live if nothing is said, and at most.
 const TRANSFER_MINUTES: (u32, u32) = (2, 60);
-/// The digests that answers need.
-const DIGESTS: fn() -> DigestSet = || DigestSet::SHA1 | DigestSet::MD5;
 /// Path segments below `/oss/v2` that are no bucket's.
 const OWN_SEGMENTS: [&str; 3] = ["buckets", "signedresources", "uploads"];
 
@@ -68,7 +65,7 @@ pub struct AutodeskContext {
 /// The vendor's API. Cheap to clone.
 #[derive(Clone)]
 pub struct Autodesk {
-    context: AutodeskContext,
+    pub(crate) context: AutodeskContext,
     max_link_lifetime: Duration,
 }
 
@@ -117,75 +114,6 @@ impl Autodesk {
             Err(error) if unread => closing(error.answer()),
             Err(error) => error.answer(),
         }
-    }
-
-    /// `/oss/v2/signedresources/{id}` and `/oss/v2/{bucketKey}/{id}`.
-    async fn signed_url(
-        &self,
-        mut parts: Parts,
-        body: Incoming,
-        credential: Option<PresentedCredential<'_>>,
-        connection: &ConnectionInfo,
-    ) -> Response<ResponseBody> {
-        quote_validators(&mut parts.headers);
-        let writes = parts.method == Method::PUT;
-        let place = if writes { Place::Writing } else { Place::Reading };
-        let face = AutodeskFace { public_url: &self.context.public_url, place };
-        let signed = &self.context.signed_urls;
-        let mut answer = match credential {
-            Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
-            None => signed.refuse(&face, Refusal::UnknownLink, &parts),
-        };
-        if answer.status() == StatusCode::NOT_FOUND {
-            // Whether the link is in use or was never there is not told apart.
-            answer.headers_mut().remove(RETRY_AFTER);
-        }
-        if answer.status().is_success() && !writes {
-            answer_as_asked(Query::new(parts.uri.query()), &mut answer);
-        }
-        // A published client declares fewer bytes than it sends with this type: what is left over would be the next request.
-        if writes && is_type(&parts.headers, "application/x-www-form-urlencoded") { closing(answer) } else { answer }
-    }
-
-    /// `/oss/v2/uploads/{secret}/{part}`.
-    async fn part_url(&self, parts: &Parts, body: Incoming, secret: &str, number: &str) -> Response<ResponseBody> {
-        let mut answer = match parts.method {
-            Method::PUT => match self.put_part(parts, body, secret, number).await {
-                Ok(answer) => answer,
-                Err(error) => closing(error.on_part().answer()),
-            },
-            Method::OPTIONS => {
-                let mut answer = nothing(StatusCode::NO_CONTENT);
-                cors::preflight(&parts.headers, &[valetkey_model::Method::Put], answer.headers_mut());
-                answer
-            }
-            _ => method_not_allowed("PUT, OPTIONS"),
-        };
-        cors::apply(answer.headers_mut());
-        security::apply(answer.headers_mut());
-        answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        answer
-    }
-
-    async fn put_part(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        secret: &str,
-        number: &str,
-    ) -> Result<Response<ResponseBody>, ApiError> {
-        let secret = LinkSecret::parse(secret).ok_or(ServiceError::Refused(Refusal::Malformed))?;
-        let number = number.parse().ok().filter(|number| (1..=MAX_PARTS).contains(number));
-        let number = number.ok_or(ServiceError::Refused(Refusal::WrongPath))?;
-        let declared_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let mut part = self.service().write_part(secret, number, declared_bytes).await?;
-        receive(body, &mut part).await?;
-        let written = part.finish().await?;
-        let mut answer = nothing(StatusCode::OK);
-        if let Some(etag) = precondition::etag(&hex(&written.md5)) {
-            answer.headers_mut().insert(ETAG, etag);
-        }
-        Ok(answer)
     }
 
     async fn api(&self, parts: Parts, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
@@ -238,7 +166,7 @@ impl Autodesk {
         }
     }
 
-    fn service(&self) -> &Service {
+    pub(crate) fn service(&self) -> &Service {
         &self.context.service
     }
 
@@ -401,7 +329,7 @@ impl Autodesk {
             present = Some(self.service().with_digests(object.clone()).await?);
         }
         let etag = present.as_deref().map(|object| (object, etag_of(object)));
-        let options = headers.options(&parts.headers, etag, DIGESTS()).map_err(ServiceError::Refused)?;
+        let options = headers.options(&parts.headers, etag, digests()).map_err(ServiceError::Refused)?;
         let conditional = options.condition != Condition::None;
         let failed = |error| not_to_be_replaced(error, conditional);
         let mut upload = self.service().upload(&principal, &bucket, &key, options).await.map_err(failed)?;
@@ -513,7 +441,7 @@ impl Autodesk {
         let options = UploadOptions {
             content_type: meta("x-ads-meta-content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
             file_name: meta("x-ads-meta-content-disposition").and_then(|value| disposition::file_name(value.as_bytes())),
-            digests: DIGESTS(),
+            digests: digests(),
             ..UploadOptions::default()
         };
         let completed = self.service().complete_parts(&principal, (&bucket, &key), &id, asked.size, &md5s, options).await;
@@ -553,6 +481,11 @@ impl RawPlace<'_> {
     }
 }
 
+/// The digests that answers need.
+fn digests() -> DigestSet {
+    DigestSet::SHA1 | DigestSet::MD5
+}
+
 fn require_writing(principal: &Principal) -> Result<(), ServiceError> {
     principal.require(Scope::ObjectWrite).or_else(|error| principal.require(Scope::ObjectCreate).map_err(|_| error))
 }
@@ -586,19 +519,6 @@ fn unmodified(parts: &Parts, object: &ObjectRow) -> Option<Response<ResponseBody
     }
 }
 
-/// `response-content-type`, of a file that is saved and not shown.
-fn answer_as_asked(query: Query<'_>, answer: &mut Response<ResponseBody>) {
-    let is = |name, beginning: &[u8]| {
-        answer.headers().get(name).is_some_and(|value: &HeaderValue| value.as_bytes().starts_with(beginning))
-    };
-    if !is(CONTENT_DISPOSITION, b"attachment") || is(CONTENT_TYPE, b"multipart/byteranges") {
-        return;
-    }
-    if let Ok(Some(asked)) = query.last_form_value("response-content-type") {
-        answer.headers_mut().insert(CONTENT_TYPE, view::sanitised(&asked));
-    }
-}
-
 fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
     let minutes = number(query, "minutesExpiration", TRANSFER_MINUTES.0, 1..=TRANSFER_MINUTES.1)?;
     Ok(Duration::from_secs(u64::from(minutes) * 60))
@@ -614,7 +534,8 @@ async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
     }
 }
 
-fn nothing(status: StatusCode) -> Response<ResponseBody> {
+/// An answer without a body.
+pub(crate) fn nothing(status: StatusCode) -> Response<ResponseBody> {
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = status;
     answer
@@ -624,7 +545,8 @@ fn no_such_path() -> ApiError {
     ApiError::Reason(StatusCode::NOT_FOUND, "The requested resource does not exist".into())
 }
 
-fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> {
+/// 405.
+pub(crate) fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> {
     let mut answer = closing(errors::reason(StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed"));
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer

@@ -69,6 +69,19 @@ fn what_is_nowhere_is_a_problem() {
 }
 
 #[test]
+fn each_dialect_answers_on_its_own_paths() {
+    let (server, _data) = started();
+    // Each refuses in its own words a caller without a credential.
+    let native = ask(server.address(), "GET", "/vk/v1/buckets");
+    assert_eq!((native.status, native.field("content-type")), (401, "application/problem+json"));
+    for target in ["/oss/v2/buckets", "//oss/v2/buckets"] {
+        let autodesk = ask(server.address(), "GET", target);
+        assert_eq!(autodesk.status, 401, "{target}");
+        assert!(autodesk.body.contains("developerMessage"), "{target}: {}", autodesk.body);
+    }
+}
+
+#[test]
 fn the_first_start_makes_one_administrator() {
     let data = tempfile::tempdir().unwrap();
     let server = RunningServer::start(config(data.path())).unwrap();

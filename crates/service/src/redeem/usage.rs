@@ -7,7 +7,6 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use valetkey_metadata::GrantKey;
@@ -76,7 +75,6 @@ pub struct Usage {
     rules: Rules,
     reservation: ReservationId,
     permitted_bytes: u64,
-    runtime: Handle,
     finishing: bool,
     settled: bool,
 }
@@ -97,7 +95,6 @@ impl Usage {
             rules: ask.rules,
             reservation: reserved.reservation,
             permitted_bytes: reserved.permitted_bytes,
-            runtime: Handle::current(),
             finishing: false,
             settled: false,
         };
@@ -142,7 +139,8 @@ impl Usage {
         }
         let (service, grant, was_finishing) = (self.service.clone(), self.grant.clone(), self.finishing);
         let (rules, reservation) = (self.rules, self.reservation);
-        self.runtime.spawn(async move {
+        let runtime = service.inner().runtime.clone();
+        runtime.spawn(async move {
             let settlement = Settlement { now: service.now(), rules, reservation, sent_bytes, whole };
             match service.metadata().settle(&grant, settlement).await {
                 Ok(settled) => tracing::debug!(completed = settled.completed, sent_bytes, "a use was settled"),
