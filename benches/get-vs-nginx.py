@@ -7,17 +7,23 @@ generator's limit does not count; where its own core is over 90 % busy, requests
 stands the ratio per second of the server's own process time: it misses softirq on other cores and ticks coarsely, but where
 other programs use CPU 0 (the last column but one tells how much of it was not the server) it is the one to look at.
 
+valetkey is the real server: files come in through its API, URLs are issued by it, in the token form and (`links`) in the link
+form; each is asked for in turn with as many others.
+
     benches/get-vs-nginx.py                       # all cases, 5 rounds of 2 s
     benches/get-vs-nginx.py --cases 4k,64k --rounds 3 --seconds 1
-    benches/get-vs-nginx.py --serve 'valetkey=8080=PID=urls-{case}.txt'   # a server that runs already; {case}: 4k, 64k, 1m, 1g
+    benches/get-vs-nginx.py --with other=/path/to/another/valetkey      # two builds in the same rounds
+    benches/get-vs-nginx.py --with-dataplane      # also the data plane alone, without signatures
 
-Needs root for `nice`, and nginx, wrk, gcc, cargo.
+Needs root for `nice`, and nginx, wrk, gcc, cargo. Works in a directory of its own under the system's temporary one (5 GiB while
+it runs), on loopback alone, and removes it.
 """
 
 import argparse
 import base64
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -33,6 +39,22 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 SECRET = "not a secret, a benchmark"
+BEARER = "not-a-secret-a-benchmark"
+BOOTSTRAP = f"""
+[[tenant]]
+name = "bench"
+
+[[api_key]]
+tenant = "bench"
+id = "bench"
+secret = "secret-of-a-benchmark-0123456789"
+bearer = "{BEARER}"
+scopes = ["*"]
+
+[[bucket]]
+tenant = "bench"
+name = "bench"
+"""
 # Case: size of a file, number of files, connections.
 CASES = {
     "4k": (4 << 10, 1000, 64),
@@ -118,39 +140,94 @@ http {{
         return signed(files)
 
 
-class PlainFiles(Server):
-    """The data plane alone, without signatures (crates/dataplane/examples/plain_files.rs)."""
+class Valetkey(Server):
+    """`valetkey serve` with one worker; files come in through its API, URLs are issued by it."""
 
-    def __init__(self, name, binary, root, *options):
-        self.name, self.binary, self.root, self.options = name, binary, root, options
+    def __init__(self, name, binary, work, root):
+        self.name, self.binary, self.work, self.root = name, binary, work / name, root
+        self.stored = set()
 
     def command(self):
-        return [self.binary, self.root, self.port, *self.options]
-
-    def paths(self, case, files):
-        return signed(files)  # of the same length as nginx's; what is after the question mark is not looked at
-
-
-class Running(Server):
-    """A server that was started by someone else (on CPU 0), with its URLs (whole or paths) in a file, one per line."""
-
-    def __init__(self, text):
-        self.name, port, pid, self.file = text.split("=", 3)
-        self.port, self.pid = int(port), int(pid)
+        self.work.mkdir()
+        bootstrap = self.work / "bootstrap.toml"
+        bootstrap.write_text(BOOTSTRAP)
+        bootstrap.chmod(0o600)
+        return [self.binary, "serve", "--data", self.work / "data", "--listen", f"127.0.0.1:{self.port}",
+                "--bootstrap", bootstrap, "--workers", "1"]
 
     def start(self):
+        super().start()
+        self.api = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        # The first connection may come before the keys are there.
+        for _ in range(100):
+            if self.call("GET", "/readyz") != (503, None):
+                return
+            time.sleep(0.05)
+
+    def call(self, method, path, body=None):
+        self.api.request(method, path, body, {"Authorization": f"Bearer {BEARER}"})
+        answer = self.api.getresponse()
+        content = answer.read()
+        if answer.status == 503 and path == "/readyz":
+            self.api.close()
+            return 503, None
+        if answer.status >= 300:
+            raise SystemExit(f"{self.name}: {method} {path}: {answer.status} {content[:300]}")
+        return answer.status, content
+
+    def paths(self, case, files, form="token"):
+        for file in files:
+            if file not in self.stored:
+                with open(self.root / file, "rb") as body:
+                    self.call("PUT", f"/vk/v1/buckets/bench/objects/{file}", body)
+                self.stored.add(file)
+        n_each = max(1, N_URLS // len(files)) if len(files) > 1 else 1
+        asked = [{"bucket": "bench", "key": file, "permission": "read", "form": form, "expires_in_seconds": 86400}
+                 for file in files for _ in range(n_each)]
+        paths = []
+        for at in range(0, len(asked), 1000):
+            _, content = self.call("POST", "/vk/v1/signed-urls", json.dumps(asked[at:at + 1000]))
+            paths += ["/" + issued["url"].split("://", 1)[1].partition("/")[2] for issued in json.loads(content)]
+        if len(set(paths)) != len(asked):
+            raise SystemExit(f"{self.name}: the same URL was issued twice")
+        random.Random(1).shuffle(paths)
+        return paths
+
+
+class Links(Server):
+    """The same server, asked by URLs of the link form."""
+
+    def __init__(self, valetkey):
+        self.name, self.valetkey = valetkey.name + " links", valetkey
+
+    def start(self):
+        self.port, self.process = self.valetkey.port, self.valetkey.process
+
+    def stop(self):
         pass
 
     def paths(self, case, files):
-        lines = pathlib.Path(self.file.replace("{case}", case.split("-")[0])).read_text().split()
-        return ["/" + line.split("://", 1)[1].partition("/")[2] if "://" in line else line for line in lines]
+        return self.valetkey.paths(case, files, "link")
+
+
+class PlainFiles(Server):
+    """The data plane alone, without signatures (crates/dataplane/examples/plain_files.rs)."""
+
+    def __init__(self, name, binary, root):
+        self.name, self.binary, self.root = name, binary, root
+
+    def command(self):
+        return [self.binary, self.root, self.port]
+
+    def paths(self, case, files):
+        return signed(files)  # of the same length as nginx's; what is after the question mark is not looked at
 
 
 def signed(files):
     """At least N_URLS distinct signed paths over all files, shuffled."""
     expires = 4_000_000_000
     paths = []
-    for i in range(max(1, -(-N_URLS // len(files))) if len(files) > 1 else 1):
+    for i in range(max(1, N_URLS // len(files)) if len(files) > 1 else 1):
         for file in files:
             digest = hashlib.md5(f"{expires + i}/{file} {SECRET}".encode()).digest()
             md5 = base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -196,16 +273,18 @@ def process_seconds(pid):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def measure(server, case, list_file, seconds, large):
+def measure(server, case, list_file, seconds, large, client="wrk"):
     """One run: what was delivered, and the busy seconds of both CPUs."""
     _, _, connections = CASES[case]
     if case.startswith("1g"):
         path = list_file.read_text().split("\n", 1)[0]
         command = [large, server.port, path, connections, seconds]
+    elif client == "spinning":
+        command = [large.with_name("small"), server.port, list_file, connections, seconds]
     else:
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "urls.lua",
                    f"http://127.0.0.1:{server.port}", "--", list_file]
-    pid = server.process.pid if server.process else server.pid
+    pid = server.process.pid
     before = busy(0), busy(1), time.monotonic(), process_seconds(pid)
     result = subprocess.run(on(1, command), capture_output=True, text=True, timeout=seconds + 60)
     if result.returncode:
@@ -226,14 +305,24 @@ def measure(server, case, list_file, seconds, large):
     }
 
 
+def built(*what, name):
+    """A release build of this tree."""
+    subprocess.run(["cargo", "build", "--release", *what], cwd=ROOT, check=True)
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / name
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--serve", action="append", default=[], metavar="NAME=PORT=PID=URL-FILE")
-    parser.add_argument("--binary", help="plain_files, if it is built already")
-    parser.add_argument("--variant", action="append", default=[], help="also plain_files with this option, as `copy`")
+    parser.add_argument("--binary", help="valetkey, if it is built already")
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="NAME=BINARY",
+                        help="another build of valetkey, in the same rounds")
+    parser.add_argument("--with-dataplane", action="store_true", help="also the data plane alone (plain_files)")
+    parser.add_argument("--without-links", action="store_true", help="the token form alone")
+    parser.add_argument("--client", choices=["wrk", "spinning"], default="wrk", help="what asks for small files")
+    parser.add_argument("--json", help="a file for the figures of every round")
     arguments = parser.parse_args()
     # Where the kernel groups processes by session, `nice` counts only within ours: the group has a niceness of its own.
     with contextlib.suppress(OSError):
@@ -241,12 +330,9 @@ def main():
     for tool in ["nginx", "wrk", "gcc", "taskset"]:
         if not shutil.which(tool):
             raise SystemExit(f"`{tool}` is not installed")
-    binary = arguments.binary
-    if not binary:
-        build = ["cargo", "build", "--release", "-p", "valetkey-dataplane", "--example", "plain_files"]
-        subprocess.run(build, cwd=ROOT, check=True)
-        target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-        binary = pathlib.Path(target) / "release/examples/plain_files"
+    binary = arguments.binary or built("-p", "valetkey", name="valetkey")
+    examples = ["-p", "valetkey-dataplane", "--example", "plain_files"]
+    plain_files = built(*examples, name="examples/plain_files") if arguments.with_dataplane else None
 
     with tempfile.TemporaryDirectory(prefix="get-vs-nginx-") as work, contextlib.ExitStack() as stack:
         work = pathlib.Path(work)
@@ -254,14 +340,17 @@ def main():
         root = work / "files"
         root.mkdir()
         large = work / "large"
-        subprocess.run(["gcc", "-O2", "-o", large, HERE / "large.c"], check=True)
+        for program in "large", "small":
+            subprocess.run(["gcc", "-O2", "-o", work / program, HERE / f"{program}.c"], check=True)
         cache = "open_file_cache max=10000 inactive=60s; open_file_cache_valid 30s;"
+        others = (other.split("=", 1) for other in arguments.others)
+        builds = [Valetkey(name, path, work, root) for name, path in [("valetkey", binary), *others]]
         servers = [
             Nginx("nginx", work, root),
             Nginx("nginx tuned", work, root, cache + " sendfile_max_chunk 256k;"),
-            PlainFiles("dataplane", binary, root),
-            *(PlainFiles("dataplane " + variant, binary, root, variant) for variant in arguments.variant),
-            *map(Running, arguments.serve),
+            *builds,
+            *([] if arguments.without_links else [Links(builds[0])]),
+            *([PlainFiles("dataplane", plain_files, root)] if plain_files else []),
         ]
         for server in servers:
             stack.callback(server.stop)
@@ -277,12 +366,13 @@ def run_case(case, servers, files, work, large, arguments):
     for server in servers:
         lists[server.name] = work / f"{case}-{server.name.replace(' ', '-')}.txt"
         lists[server.name].write_text("\n".join(server.paths(case, files)) + "\n")
-        measure(server, case, lists[server.name], 1, large)
+        measure(server, case, lists[server.name], 1, large, arguments.client)
     runs = {server.name: [] for server in servers}
     for number in range(arguments.rounds):
         # In the other direction every second time: what drifts meets all alike.
         for server in servers if number % 2 == 0 else reversed(servers):
-            runs[server.name].append(measure(server, case, lists[server.name], arguments.seconds, large))
+            runs[server.name].append(measure(server, case, lists[server.name], arguments.seconds, large,
+                                              arguments.client))
     unit, scale = ("GB/s", 1e9) if case.startswith("1g") else ("requests/s", 1)
     print(f"\n{case}: ratios to nginx, median (least..most): per busy second of CPU 0 | per second of the process; {unit};"
           " busy: CPU 0, thereof not the server, CPU 1")
@@ -295,6 +385,9 @@ def run_case(case, servers, files, work, large, arguments):
         print(f"  {name:18} {' | '.join(texts)}  {median['rate'] / scale:10.2f}"
               f"  {median['server_core']:4.0%} {median['foreign']:4.0%} {median['load_core']:4.0%}")
     sys.stdout.flush()
+    if arguments.json:
+        with open(arguments.json, "a") as out:
+            out.write(json.dumps({"case": case, "runs": runs}) + "\n")
 
 
 if __name__ == "__main__":

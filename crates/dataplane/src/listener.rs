@@ -121,7 +121,7 @@ impl Default for Options {
             keep_alive_timeout: Duration::from_secs(75),
             max_headers: None,
             max_header_bytes: 16 << 10,
-            read_buffer_bytes: 256 << 10,
+            read_buffer_bytes: 64 << 10,
             max_connections: 20_000,
             max_connections_per_address: 20_000,
             min_send_rate: 1 << 10,

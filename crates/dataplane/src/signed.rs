@@ -108,17 +108,22 @@ impl SignedUrls {
         let admission = self.service.admit(grant).await?;
         let found = self.found(face, self.service.find(admission).await?).await?;
         let (head, ranges, framing) = match self.select(face, &found, parts) {
-            Selected::Answer(answer) => return Ok(*answer),
-            Selected::Send { head, .. } if presented.method == Method::Head => return Ok(head.map(|()| ResponseBody::empty())),
-            Selected::Send { head, ranges, framing } => (head, ranges, framing),
+            Selected::Send { head, ranges, framing } if presented.method == Method::Get => (head, ranges, framing),
+            uncounted => {
+                self.service.has_uses_left(&found).await?;
+                return Ok(match uncounted {
+                    Selected::Answer(answer) => *answer,
+                    Selected::Send { head, .. } => head.map(|()| ResponseBody::empty()),
+                });
+            }
         };
-        let session_name = session_name(&found.grant().link_id());
+        let link_id = found.grant().link_id();
         let reservation = self.service.reserve(found.select(ranges)).await?;
         let mut delivery = self.service.open(reservation).await?;
         let secret = delivery.session_secret.take();
         let mut answer = head.map(|()| send(delivery, framing));
         if let Some(secret) = secret {
-            self.give_session(answer.headers_mut(), &session_name, secret.expose(), parts.uri.path());
+            self.give_session(answer.headers_mut(), &session_name(&link_id), secret.expose(), parts.uri.path());
         }
         Ok(answer)
     }

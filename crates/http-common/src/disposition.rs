@@ -28,11 +28,14 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The field for a file name, which is made safe first. `filename*` is there only where `filename` cannot say the name.
 pub fn content_disposition(disposition: Disposition, file_name: &str) -> HeaderValue {
-    let name = safe_file_name(file_name);
     let kind = match disposition {
         Disposition::Attachment => "attachment",
         Disposition::Inline => "inline",
     };
+    if is_plain(file_name) {
+        return value([kind, "; filename=\"", file_name, "\""].concat());
+    }
+    let name = safe_file_name(file_name);
     // Quotes and backslashes are escaped by some clients and not unescaped by others; some decode `%41`: RFC 6266, appendix D.
     let fallback: String = name.chars().map(|c| if matches!(c, ' '..='~') && !"\"\\%".contains(c) { c } else { '_' }).collect();
     if fallback == name {
@@ -64,6 +67,13 @@ pub fn safe_file_name(file_name: &str) -> String {
 
 /// Whether a character controls or hides others instead of being seen: categories Cc, Zl, Zp and Cf but for the joiners, the
 /// fillers, and non-characters.
+/// Whether a name needs nothing of what follows here: most are so, and every answer has one.
+fn is_plain(file_name: &str) -> bool {
+    let starts_well = file_name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    starts_well && file_name.len() <= MAX_FILE_NAME_BYTES && file_name.bytes().all(is_plain)
+}
+
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),

@@ -40,7 +40,7 @@ impl Caching {
         match self {
             Self::Never => NO_STORE.clone(),
             Self::UntilExpiry { expires_at, at_most } => {
-                value(format!("private, max-age={}", expires_at.since(now).min(at_most).as_secs()))
+                value(["private, max-age=", &expires_at.since(now).min(at_most).as_secs().to_string()].concat())
             }
         }
     }

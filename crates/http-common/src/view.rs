@@ -46,6 +46,9 @@ pub fn view(wanted: Disposition, content_type: &str) -> View {
 /// The media type as a legal field value: as stored if it is `type/subtype` with well-formed parameters, otherwise
 /// `application/octet-stream`.
 pub fn sanitised(content_type: &str) -> HeaderValue {
+    if content_type == OCTET_STREAM {
+        return UNKNOWN.clone();
+    }
     let trimmed = content_type.trim_matches([' ', '\t']);
     if trimmed.len() > MAX_CONTENT_TYPE_BYTES || !is_media_type(trimmed) {
         return UNKNOWN.clone();

@@ -241,6 +241,11 @@ impl Ledger {
         u32::try_from(self.sessions.iter().filter(|session| session.is_open()).count()).unwrap_or(u32::MAX)
     }
 
+    /// Whether this is the secret of a session that is open, or completed and within its grace as far as is known.
+    pub fn is_held_by(&self, secret: &SecretDigest) -> bool {
+        self.sessions.iter().any(|session| session.secret == *secret)
+    }
+
     /// Asks for a session and a reservation of what is wanted, or of its first window.
     ///
     /// # Errors

@@ -140,7 +140,8 @@ impl ObjectKey {
     /// The last segment: the file name a person would give it.
     pub fn file_name(&self) -> &str {
         let trimmed = self.0.trim_end_matches('/');
-        trimmed.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("file")
+        let name = trimmed.rfind('/').map_or(trimmed, |slash| trimmed.get(slash + 1..).unwrap_or_default());
+        if name.is_empty() { "file" } else { name }
     }
 }
 

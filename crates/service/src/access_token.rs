@@ -34,7 +34,8 @@ struct AccessClaims {
 }
 
 impl Service {
-    /// Gives the principal an access token with those of its scopes that are asked for, or all of them.
+    /// Gives the principal an access token with those of its scopes that are asked for, or all of them. A token given for a token
+    /// lives no longer than that one.
     ///
     /// # Errors
     ///
@@ -44,11 +45,13 @@ impl Service {
         if scopes == Scopes::NONE {
             return Err(ServiceError::invalid("scope", "none of the credential's", format!("some of `{}`", principal.scopes())));
         }
-        let claims = AccessClaims { key: principal.api_key().clone(), scopes, expires_at: self.now().plus(LIFETIME) };
+        let now = self.now();
+        let expires_at = principal.ends_at().map_or(now.plus(LIFETIME), |end| end.min(now.plus(LIFETIME)));
+        let claims = AccessClaims { key: principal.api_key().clone(), scopes, expires_at };
         let body = serde_json::to_vec(&claims).map_err(|source| ServiceError::Unavailable { source: Box::new(source) })?;
         let body = URL_SAFE_NO_PAD.encode(body);
         let tag = URL_SAFE_NO_PAD.encode(hmac_sha256(&self.inner().access_token_key, body.as_bytes()));
-        Ok(AccessToken { token: SecretText::new(format!("{PREFIX}{body}.{tag}")), lifetime: LIFETIME, scopes })
+        Ok(AccessToken { token: SecretText::new(format!("{PREFIX}{body}.{tag}")), lifetime: expires_at.since(now), scopes })
     }
 
     /// Who an access token speaks for; `None` if it is not one of ours, or has expired, or its API key works no longer.
@@ -60,6 +63,6 @@ impl Service {
         }
         let claims: AccessClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
         let row = self.inner().api_keys.live(&claims.key, now).filter(|_| now < claims.expires_at)?;
-        Some(Principal::of(&row, claims.scopes.intersection(row.scopes)))
+        Some(Principal::of(&row, claims.scopes.intersection(row.scopes)).until(claims.expires_at))
     }
 }

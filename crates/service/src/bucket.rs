@@ -81,8 +81,13 @@ impl Service {
     pub async fn delete_bucket(&self, principal: &Principal, name: &BucketName) -> Result<(), ServiceError> {
         principal.require(Scope::BucketDelete)?;
         self.own_bucket(principal, name).await?;
-        self.metadata().delete_bucket(name, self.now()).await?;
-        self.inner().bucket_rows.forget(name);
+        let (service, bucket, now) = (self.clone(), name.clone(), self.now());
+        let deleted = self.to_the_end(async move {
+            let deleted = service.metadata().delete_bucket(&bucket, now).await;
+            service.inner().bucket_rows.forget(&bucket);
+            deleted
+        });
+        deleted.await?;
         tracing::info!(bucket = %name, "a bucket was deleted");
         Ok(())
     }

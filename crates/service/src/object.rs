@@ -67,8 +67,13 @@ impl Service {
         principal.require(Scope::ObjectWrite)?;
         self.own_bucket(principal, bucket).await?;
         let now = self.now();
-        let deleted = self.metadata().delete_object(bucket, key, None, now).await?;
-        self.forget_object(bucket, key);
+        let (service, bucket, key) = (self.clone(), bucket.clone(), key.clone());
+        let deleted = self.to_the_end(async move {
+            let deleted = service.metadata().delete_object(&bucket, &key, None, now).await;
+            service.forget_object(&bucket, &key);
+            deleted
+        });
+        let deleted = deleted.await?;
         let live = deleted.filter(|object| object.expires_at.is_none_or(|at| now < at));
         live.map(|_| ()).ok_or(ServiceError::NotFound { what: "object" })
     }
@@ -110,15 +115,19 @@ impl Service {
 
     /// The row, from memory where it is there; `None` if there is none or its retention has ended.
     pub(crate) async fn live_object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<Arc<ObjectRow>>, ServiceError> {
+        self.live_object_at(&Place { bucket: bucket.clone(), key: key.clone() }).await
+    }
+
+    /// The same for a place that is at hand.
+    pub(crate) async fn live_object_at(&self, place: &Place) -> Result<Option<Arc<ObjectRow>>, ServiceError> {
         let rows = &self.inner().object_rows;
-        let place = Place { bucket: bucket.clone(), key: key.clone() };
-        let row = match rows.find(&place) {
+        let row = match rows.find(place) {
             Some(row) => row,
             None => {
-                let before = rows.before_read(&place);
-                let Some(row) = self.metadata().object(bucket, key).await? else { return Ok(None) };
+                let before = rows.before_read(place);
+                let Some(row) = self.metadata().object(&place.bucket, &place.key).await? else { return Ok(None) };
                 let row = Arc::new(row);
-                rows.keep(place, row.clone(), before);
+                rows.keep(place.clone(), row.clone(), before);
                 row
             }
         };

@@ -5,7 +5,7 @@ use crate::upload::{Condition, UploadOptions};
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
 use std::time::Duration;
-use valetkey_metadata::{Guard, MetadataError, PartRow, Publication, PublishCondition, PublishError, Published, UploadRow};
+use valetkey_metadata::{Guard, MetadataError, PartRow, Publication, PublishCondition, Published, UploadRow};
 use valetkey_model::{BlobId, BucketName, FileId, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet, PendingBlob};
 
@@ -183,7 +183,7 @@ impl Service {
             spend: None,
             completes: Some(*id),
         };
-        self.publish_parts(publication, pending).await
+        Ok(self.publish(publication, pending).await?)
     }
 
     /// One blob of the parts; that of a single part is taken as it is.
@@ -201,36 +201,6 @@ impl Service {
         let pending = self.object_store().concatenate(blobs, joined, wanted).await?;
         let (size_bytes, digests) = (pending.size_bytes, pending.digests);
         Ok((Some(pending), joined, size_bytes, digests))
-    }
-
-    async fn publish_parts(
-        &self,
-        publication: Publication,
-        mut pending: Option<PendingBlob>,
-    ) -> Result<Published, PartsMismatch> {
-        if let Some(pending) = &mut pending {
-            pending.committing();
-        }
-        let published = self.publish(publication).await;
-        match (published, pending) {
-            (Ok(published), pending) => {
-                if let Some(pending) = pending {
-                    pending.released();
-                }
-                Ok(published)
-            }
-            (Err(PublishError::Store(error @ MetadataError::Unavailable { .. })), _) => Err(ServiceError::from(error).into()),
-            (Err(error), pending) => {
-                if let Some(pending) = pending {
-                    pending.refused();
-                }
-                Err(match error {
-                    PublishError::Refused(refusal) => ServiceError::from(refusal),
-                    PublishError::Store(error) => ServiceError::from(error),
-                }
-                .into())
-            }
-        }
     }
 
     /// The upload, proved to be of this object and of the principal's tenant, and alive.
@@ -298,21 +268,25 @@ impl PartUpload {
         let md5 = pending.digests.md5.unwrap_or_default();
         let size_bytes = pending.size_bytes;
         let part = PartRow { upload: self.upload.id, number: self.number, blob: pending.blob, size_bytes, md5 };
-        pending.committing();
-        match self.service.metadata().put_part(part, self.service.now()).await {
-            Ok(()) => {
-                pending.released();
-                Ok(WrittenPart { md5, size_bytes })
+        let (service, now) = (self.service.clone(), self.service.now());
+        let written = self.service.to_the_end(async move {
+            pending.committing();
+            match service.metadata().put_part(part, now).await {
+                Ok(()) => {
+                    pending.released();
+                    Ok(())
+                }
+                Err(error @ MetadataError::Unavailable { .. }) => Err(error.into()),
+                Err(error) => {
+                    pending.refused();
+                    Err(match error {
+                        MetadataError::NotFound { .. } => Refusal::ObjectGone.into(),
+                        error => error.into(),
+                    })
+                }
             }
-            Err(error @ MetadataError::Unavailable { .. }) => Err(error.into()),
-            Err(error) => {
-                pending.refused();
-                Err(match error {
-                    MetadataError::NotFound { .. } => Refusal::ObjectGone.into(),
-                    error => error.into(),
-                })
-            }
-        }
+        });
+        written.await.map(|()| WrittenPart { md5, size_bytes })
     }
 }
 

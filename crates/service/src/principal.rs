@@ -14,11 +14,22 @@ pub struct Principal {
     api_key: ApiKeyId,
     scopes: Scopes,
     buckets: Arc<[BucketName]>,
+    /// When the credential ends by itself: an access token's end.
+    ends_at: Option<Timestamp>,
 }
 
 impl Principal {
     pub(crate) fn of(row: &ApiKeyRow, scopes: Scopes) -> Self {
-        Self { tenant: row.tenant.clone(), api_key: row.id.clone(), scopes, buckets: row.buckets.clone().into() }
+        let buckets = row.buckets.clone().into();
+        Self { tenant: row.tenant.clone(), api_key: row.id.clone(), scopes, buckets, ends_at: None }
+    }
+
+    pub(crate) fn until(self, at: Timestamp) -> Self {
+        Self { ends_at: Some(at), ..self }
+    }
+
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
     }
 
     /// Whose data it works on.

@@ -237,8 +237,19 @@ impl Service {
             PresentedCredential::Link(secret) => self.verify_link(presented, secret, None).await?,
             PresentedCredential::LinkInBucket { secret, bucket } => self.verify_link(presented, secret, Some(bucket)).await?,
         };
+        if grant.past_expiry && !sabotaged("expiry-ignored") && !self.resumes(&grant).await? {
+            return Err(Refusal::Expired);
+        }
         tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified");
         Ok(grant)
+    }
+
+    /// Whether the request goes on with a download session that there is: all that an expired URL is still good for.
+    async fn resumes(&self, grant: &Grant) -> Result<bool, Refusal> {
+        let (Some(session), Method::Get | Method::Head) = (&grant.session, grant.method) else { return Ok(false) };
+        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
+        let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?;
+        Ok(ledger.is_some_and(|ledger| ledger.is_held_by(session)))
     }
 
     fn verify_token(&self, presented: &Presented<'_>, token: &str, raw_path: &str) -> Result<Grant, Refusal> {
@@ -398,8 +409,28 @@ impl Service {
     /// [`Refusal::Unavailable`].
     pub async fn granted_object(&self, admission: &Admission) -> Result<Option<Arc<ObjectRow>>, Refusal> {
         let Grant { place, incarnation, .. } = &admission.grant;
-        let object = self.live_object(&place.bucket, &place.key).await.map_err(|error| error.as_refusal())?;
+        let object = self.live_object_at(place).await.map_err(|error| error.as_refusal())?;
         Ok(object.filter(|object| incarnation.is_none_or(|file_id| file_id == object.file_id)))
+    }
+
+    /// Proves that a GET would be answered: what an answer that counts nothing (HEAD, 304, 412, 416) may not give away. The
+    /// holder of a session is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Expired`], [`Refusal::UsedUp`], [`Refusal::Unavailable`].
+    pub async fn has_uses_left(&self, found: &Found) -> Result<(), Refusal> {
+        let grant = &found.admission.grant;
+        let Some(uses) = grant.terms().uses else { return Ok(()) };
+        if grant.past_expiry {
+            return Err(Refusal::Expired);
+        }
+        if grant.session.is_some() {
+            return Ok(());
+        }
+        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
+        let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?;
+        if ledger.is_some_and(|ledger| ledger.n_spent() >= uses.get()) { Err(Refusal::UsedUp) } else { Ok(()) }
     }
 
     /// Records what is about to be sent under a limited grant; nothing to do for an unlimited one. May wait, for a response

@@ -4,7 +4,7 @@ use crate::{LinkSecret, Principal, Service, ServiceError};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
-use valetkey_metadata::RevocationRow;
+use valetkey_metadata::{MetadataError, RevocationRow};
 use valetkey_model::{LinkId, Scope, TenantName, Timestamp, sabotaged};
 
 /// No URL lives longer than this.
@@ -55,10 +55,15 @@ impl Service {
             let row = RevocationRow { tenant: principal.tenant().clone(), link_id: *link_id, revoked_at: now, forget_at };
             rows.push(row);
         }
-        self.metadata().revoke(rows.clone()).await?;
-        for row in rows {
-            self.inner().revocations.add(row.tenant, row.link_id);
-        }
+        let service = self.clone();
+        let revoked = self.to_the_end(async move {
+            service.metadata().revoke(rows.clone()).await?;
+            for row in rows {
+                service.inner().revocations.add(row.tenant, row.link_id);
+            }
+            Ok::<_, MetadataError>(())
+        });
+        revoked.await?;
         tracing::info!(n_urls = link_ids.len(), "URLs were taken back");
         Ok(())
     }

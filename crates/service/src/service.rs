@@ -7,6 +7,7 @@ use crate::redeem::Flights;
 use crate::revoke::Revocations;
 use crate::sealing::MasterKey;
 use crate::{ServiceConfig, ServiceError};
+use std::future::Future;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use valetkey_metadata::ledger::NodeRun;
@@ -115,6 +116,19 @@ impl Service {
     /// [`ServiceError::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), ServiceError> {
         Ok(self.0.metadata.ping().await?)
+    }
+
+    /// Does work that must not be left half-done when its caller is gone: a client that hangs up ends its request at any await,
+    /// and a commit does not stop for that. What has to follow a commit goes in here with it.
+    pub(crate) async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.0.runtime.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down, and every request with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -8,7 +8,7 @@ use valetkey_metadata::{
     BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
 };
 use valetkey_model::{BlobId, BucketName, DigestRule, FileId, ObjectKey, PutMode, Refusal, Scope, UploadRules};
-use valetkey_objects::{BlobWriter, DigestSet, Digests};
+use valetkey_objects::{BlobWriter, DigestSet, Digests, PendingBlob};
 
 /// What an uploader says of the bytes to come.
 #[derive(Clone, Debug, Default)]
@@ -154,12 +154,42 @@ impl Service {
         Ok(Upload { service: self.clone(), writer, plan })
     }
 
-    /// Publishes a blob that is durable; tells the caches.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {
+    /// Publishes a blob that is durable, tells the caches, and says what becomes of the blob. `pending` is `None` for one that a
+    /// row names already. Goes on when the caller is gone.
+    pub(crate) async fn publish(
+        &self,
+        publication: Publication,
+        pending: Option<PendingBlob>,
+    ) -> Result<Published, ServiceError> {
+        let service = self.clone();
+        self.to_the_end(async move { service.publish_now(publication, pending).await }).await
+    }
+
+    async fn publish_now(&self, publication: Publication, mut pending: Option<PendingBlob>) -> Result<Published, ServiceError> {
+        if let Some(pending) = &mut pending {
+            pending.committing();
+        }
         let (bucket, key) = (publication.bucket.clone(), publication.key.clone());
         let published = self.metadata().publish(publication).await;
         self.forget_object(&bucket, &key);
-        published
+        match published {
+            Ok(published) => {
+                if let Some(pending) = pending {
+                    pending.released();
+                }
+                Ok(published)
+            }
+            Err(PublishError::Store(error @ MetadataError::Unavailable { .. })) => Err(error.into()),
+            Err(error) => {
+                if let Some(pending) = pending {
+                    pending.refused();
+                }
+                Err(match error {
+                    PublishError::Refused(refusal) => refusal.into(),
+                    PublishError::Store(error) => error.into(),
+                })
+            }
+        }
     }
 }
 
@@ -193,7 +223,7 @@ impl Upload {
         if writer.written() < plan.rules.min_bytes {
             return Err(Refusal::TooSmall.into());
         }
-        let mut pending = writer.finish().await?;
+        let pending = writer.finish().await?;
         if !plan.options.expected.iter().all(|rule| has_digest(&pending.digests, rule)) {
             pending.refused();
             return Err(Refusal::DigestMismatch.into());
@@ -217,22 +247,7 @@ impl Upload {
             spend: plan.spend,
             completes: None,
         };
-        pending.committing();
-        match service.publish(publication).await {
-            Ok(published) => {
-                pending.released();
-                Ok(published)
-            }
-            Err(PublishError::Refused(refusal)) => {
-                pending.refused();
-                Err(refusal.into())
-            }
-            Err(PublishError::Store(error @ MetadataError::Unavailable { .. })) => Err(error.into()),
-            Err(PublishError::Store(error)) => {
-                pending.refused();
-                Err(error.into())
-            }
-        }
+        service.publish(publication, Some(pending)).await
     }
 }
 

@@ -73,6 +73,10 @@ fn parse(base_path: &str, raw_path: &str) -> Option<(BucketName, ObjectKey)> {
 }
 
 fn decode(raw: &str) -> Option<String> {
+    // Nearly always: every byte stands for itself.
+    if raw.bytes().all(is_kept) {
+        return Some(raw.to_owned());
+    }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -238,6 +238,60 @@ fn a_crash_before_the_secret_went_out_returns_the_use_of_a_larger_object() {
 }
 
 #[test]
+fn a_response_under_way_is_cut_where_the_budget_ends() {
+    let mut grant = Grant::new(1, 1000);
+    (grant.rules.window_bytes, grant.rules.resume_overlap_bytes) = (100, 0);
+    let first = grant.reserve(Who(1, None), 0..1000).unwrap();
+    let second = grant.reserve(Who(1, Some(0)), 0..1000).unwrap();
+    assert_eq!((1..10).try_for_each(|window| grant.advance(&first, window * 100).map(drop)), Ok(()));
+    assert!(grant.settle(&first, 1000, true));
+    let mut n_windows = 1;
+    while grant.advance(&second, n_windows * 100).is_ok() {
+        n_windows += 1;
+    }
+    assert_eq!(n_windows, 5, "500 may be re-sent");
+}
+
+#[test]
+fn over_budget_the_holder_starts_afresh_only_when_nothing_is_under_way() {
+    let mut grant = Grant::new(1, 1000);
+    grant.rules.resume_overlap_bytes = 0;
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 300), Ok(false));
+    let holder = Who(1, Some(0));
+    assert_eq!(grant.fetch(holder, 0..300, 300), Ok(false), "300 re-sent");
+    let under_way = grant.reserve(holder, 300..1000).unwrap();
+    assert_eq!(grant.reserve(holder, 0..1000), Err(Denied::UsedUp));
+    assert!(!grant.settle(&under_way, 0, false));
+    assert!(grant.reserve(holder, 0..1000).is_ok(), "300 become loss");
+}
+
+#[test]
+fn what_was_re_sent_counts_after_a_fresh_start_too() {
+    let mut grant = Grant::new(1, 1000);
+    grant.rules.resume_overlap_bytes = 0;
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 400), Ok(false));
+    assert_eq!(grant.fetch(Who(1, Some(0)), 0..400, 400), Ok(false), "400 re-sent");
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 300), Ok(false), "400 lost");
+    assert_eq!(grant.fetch(Who(1, Some(1)), 0..200, 200), Err(Denied::UsedUp), "500 are the limit");
+    assert_eq!(grant.fetch(Who(1, Some(1)), 200..1000, 800), Ok(true));
+}
+
+#[test]
+fn a_transfer_of_what_was_overwritten_lends_its_session_to_nobody() {
+    let mut grant = Grant::new(1, 1000);
+    let old = grant.reserve(Who(1, None), 0..1000).unwrap();
+    assert_eq!(grant.advance(&old, 0), Ok(1000));
+    grant.generation = 2;
+    assert_eq!(grant.reserve(Who(1, Some(0)), 500..1000), Err(Denied::InUse), "the holder");
+    assert_eq!(grant.reserve(Who(1, None), 0..1000), Err(Denied::InUse), "the same client");
+    let mut partly = Grant::new(1, 1000);
+    partly.rules.window_bytes = 100;
+    partly.reserve(Who(1, None), 0..1000).unwrap();
+    partly.generation = 2;
+    assert_eq!(partly.reserve(Who(1, None), 500..1000), Err(Denied::InUse), "bytes that nobody has reserved");
+}
+
+#[test]
 fn parallel_ranges_of_the_holder_make_one_use() {
     let mut grant = Grant::new(1, 1000);
     let first = grant.reserve(Who(1, None), 0..1000).unwrap();

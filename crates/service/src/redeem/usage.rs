@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
-use valetkey_metadata::GrantKey;
 use valetkey_metadata::ledger::{Advance, Ask, Denied, ReservationId, Reserved, Rules, Settlement};
+use valetkey_metadata::{GrantKey, MetadataError};
 use valetkey_model::{Refusal, Timestamp};
 
 /// How often a ledger that is busy elsewhere is asked again.
@@ -87,18 +87,28 @@ impl Usage {
         forget_at: Timestamp,
         mut ask: Ask,
     ) -> Result<(Self, bool), Refusal> {
-        let reserved = ask_patiently(service, &grant, forget_at, &mut ask).await?;
-        service.inner().flights.depart(&grant);
-        let usage = Self {
-            service: service.clone(),
-            grant,
-            rules: ask.rules,
-            reservation: reserved.reservation,
-            permitted_bytes: reserved.permitted_bytes,
-            finishing: false,
-            settled: false,
-        };
-        Ok((usage, reserved.opened))
+        ask_patiently(service, &grant, forget_at, &mut ask).await
+    }
+
+    /// Asks the ledger once; the answer says whether a session was opened. Goes on when the caller is gone: what was reserved is
+    /// then settled, and does not stay reserved for as long as the process lives.
+    async fn reserve_now(
+        service: &Service,
+        grant: &GrantKey,
+        forget_at: Timestamp,
+        ask: Ask,
+    ) -> Result<Result<(Self, bool), Denied>, MetadataError> {
+        let (its_service, grant) = (service.clone(), grant.clone());
+        let reserving = service.to_the_end(async move {
+            let (service, rules) = (its_service, ask.rules);
+            let answer = service.metadata().reserve(&grant, forget_at, ask).await?;
+            Ok(answer.map(|Reserved { reservation, permitted_bytes, opened, .. }| {
+                service.inner().flights.depart(&grant);
+                let usage = Self { service, grant, rules, reservation, permitted_bytes, finishing: false, settled: false };
+                (usage, opened)
+            }))
+        });
+        reserving.await
     }
 
     /// How many bytes, counted from the beginning of the response, may be sent before [`Usage::advance`].
@@ -158,7 +168,12 @@ impl Drop for Usage {
     }
 }
 
-async fn ask_patiently(service: &Service, grant: &GrantKey, forget_at: Timestamp, ask: &mut Ask) -> Result<Reserved, Refusal> {
+async fn ask_patiently(
+    service: &Service,
+    grant: &GrantKey,
+    forget_at: Timestamp,
+    ask: &mut Ask,
+) -> Result<(Usage, bool), Refusal> {
     let flights = &service.inner().flights;
     let deadline = Instant::now() + service.config().settle_wait;
     loop {
@@ -170,7 +185,7 @@ async fn ask_patiently(service: &Service, grant: &GrantKey, forget_at: Timestamp
         ask.now = service.now();
         let about_to_settle = watched.as_ref().is_some_and(|(_, finishing)| *finishing);
         if !about_to_settle || !ask.may_wait {
-            let answer = service.metadata().reserve(grant, forget_at, ask.clone()).await.map_err(|error| {
+            let answer = Usage::reserve_now(service, grant, forget_at, ask.clone()).await.map_err(|error| {
                 tracing::error!(%error, "a use cannot be recorded");
                 Refusal::Unavailable
             })?;

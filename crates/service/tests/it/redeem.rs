@@ -229,3 +229,17 @@ async fn retention_ends_an_object_and_its_urls() {
     let details = world.service.object(&world.principal("app"), &name, &key("a")).await;
     assert!(matches!(details, Err(ServiceError::NotFound { .. })));
 }
+
+#[tokio::test]
+async fn what_counts_nothing_is_refused_too_once_all_uses_are_spent() {
+    let world = world().await;
+    world.put("a", b"secret").await;
+    let issued = world.issue(request("a", Form::Link, once(Terms::new(Permission::Read)))).await;
+    let head = async || {
+        let found = world.service.find(world.admitted(&issued, Method::Head, ANOTHER).await?).await?;
+        world.service.has_uses_left(&found).await
+    };
+    assert_eq!(head().await, Ok(()));
+    world.read(&issued).await.unwrap();
+    assert_eq!(head().await, Err(Refusal::UsedUp));
+}
