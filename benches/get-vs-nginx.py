@@ -7,6 +7,10 @@ generator's limit does not count; where its own core is over 90 % busy, requests
 stands the ratio per second of the server's own process time: it misses softirq on other cores and ticks coarsely, but where
 other programs use CPU 0 (the last column but one tells how much of it was not the server) it is the one to look at.
 
+Small files are asked for by two clients in turn. `wrk` sleeps when it has nothing to read, and has to be woken by the server at
+each answer: that costs the slower server a third of its time and the faster one, whose client always has something to read,
+little, so that a difference looks larger than it is. The spinning client (small.c) never sleeps.
+
 valetkey is the real server: files come in through its API, URLs are issued by it, in the token form and (`links`) in the link
 form; each is asked for in turn with as many others.
 
@@ -91,7 +95,7 @@ class Server:
 
     def start(self):
         self.port = free_port()
-        self.process = subprocess.Popen(on(0, self.command()), stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(on(0, self.command()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(100):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -273,7 +277,7 @@ def process_seconds(pid):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def measure(server, case, list_file, seconds, large, client="wrk"):
+def measure(server, case, list_file, seconds, large, client):
     """One run: what was delivered, and the busy seconds of both CPUs."""
     _, _, connections = CASES[case]
     if case.startswith("1g"):
@@ -321,7 +325,7 @@ def main():
                         help="another build of valetkey, in the same rounds")
     parser.add_argument("--with-dataplane", action="store_true", help="also the data plane alone (plain_files)")
     parser.add_argument("--without-links", action="store_true", help="the token form alone")
-    parser.add_argument("--client", choices=["wrk", "spinning"], default="wrk", help="what asks for small files")
+    parser.add_argument("--client", choices=["wrk", "spinning"], help="what asks for small files; by default both in turn")
     parser.add_argument("--json", help="a file for the figures of every round")
     arguments = parser.parse_args()
     # Where the kernel groups processes by session, `nice` counts only within ours: the group has a niceness of its own.
@@ -358,23 +362,26 @@ def main():
         version = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip()
         print(f"{os.uname().release}, {os.cpu_count()} CPUs, {version}; {arguments.rounds} rounds of {arguments.seconds} s")
         for case in arguments.cases.split(","):
-            run_case(case, servers, make_files(root, case), work, large, arguments)
+            files = make_files(root, case)
+            clients = [arguments.client] if arguments.client else ["wrk", "spinning"]
+            for client in ["large"] if case.startswith("1g") else clients:
+                run_case(case, client, servers, files, work, large, arguments)
 
 
-def run_case(case, servers, files, work, large, arguments):
+def run_case(case, client, servers, files, work, large, arguments):
     lists = {}
     for server in servers:
         lists[server.name] = work / f"{case}-{server.name.replace(' ', '-')}.txt"
-        lists[server.name].write_text("\n".join(server.paths(case, files)) + "\n")
-        measure(server, case, lists[server.name], 1, large, arguments.client)
+        if not lists[server.name].exists():
+            lists[server.name].write_text("\n".join(server.paths(case, files)) + "\n")
+        measure(server, case, lists[server.name], 1, large, client)
     runs = {server.name: [] for server in servers}
     for number in range(arguments.rounds):
         # In the other direction every second time: what drifts meets all alike.
         for server in servers if number % 2 == 0 else reversed(servers):
-            runs[server.name].append(measure(server, case, lists[server.name], arguments.seconds, large,
-                                              arguments.client))
+            runs[server.name].append(measure(server, case, lists[server.name], arguments.seconds, large, client))
     unit, scale = ("GB/s", 1e9) if case.startswith("1g") else ("requests/s", 1)
-    print(f"\n{case}: ratios to nginx, median (least..most): per busy second of CPU 0 | per second of the process; {unit};"
+    print(f"\n{case}, client {client}: ratios to nginx, median (least..most): per busy second of CPU 0 | per second of the process; {unit};"
           " busy: CPU 0, thereof not the server, CPU 1")
     for name, all_runs in runs.items():
         texts = []
@@ -387,7 +394,7 @@ def run_case(case, servers, files, work, large, arguments):
     sys.stdout.flush()
     if arguments.json:
         with open(arguments.json, "a") as out:
-            out.write(json.dumps({"case": case, "runs": runs}) + "\n")
+            out.write(json.dumps({"case": case, "client": client, "runs": runs}) + "\n")
 
 
 if __name__ == "__main__":

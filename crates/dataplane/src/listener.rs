@@ -159,6 +159,11 @@ impl Server {
         check(&options)?;
         marker::reserve().map_err(unavailable("address space for markers"))?;
         let shares_port = options.accept == AcceptMode::ReusePort && options.workers > 1;
+        if shares_port && address.port() != 0 {
+            // A port that is shared between workers could be shared with another server too: one socket that does not share it
+            // finds out.
+            drop(listen(address, &options, false)?);
+        }
         let mut listeners = vec![listen(address, &options, shares_port)?];
         let local = listeners[0]
             .local_addr()

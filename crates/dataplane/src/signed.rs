@@ -9,6 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderVa
 use http::request::Parts;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,6 +207,7 @@ impl SignedUrls {
         if let Ok(value) = HeaderValue::from_str(secret) {
             headers.insert(SESSION.clone(), value);
         }
+        let path = self.seen_path(path);
         let secure = if self.secure_cookies { "; Secure" } else { "" };
         let cookie = format!("vk_{name}={secret}; Path={path}; HttpOnly; SameSite=Lax{secure}");
         // A path with `;` cannot be said in a cookie: such a client has the header.
@@ -213,6 +215,15 @@ impl SignedUrls {
             && !path.contains(';')
         {
             headers.insert(SET_COOKIE, value);
+        }
+    }
+
+    /// The path that the client sees: a proxy may have taken the base path away.
+    fn seen_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        let base = self.service.config().base_path.as_str();
+        match path.strip_prefix(base) {
+            Some(rest) if rest.starts_with('/') => Cow::Borrowed(path),
+            _ => Cow::Owned(format!("{base}{path}")),
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn segments(raw_path: &str) -> std::str::Split<'_, char> {
 /// As [`DecodeError`] says.
 pub fn decode(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
     // Nearly always: nothing is encoded, and nothing needs to be looked at byte by byte.
-    if !raw.contains(['%', '\0']) {
+    if !raw.as_bytes().contains(&b'%') && !raw.as_bytes().contains(&0) {
         return Ok(Cow::Borrowed(raw));
     }
     let mut bytes = raw.bytes();

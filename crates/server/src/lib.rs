@@ -18,6 +18,7 @@ mod dispatch;
 mod housekeeping;
 
 mod announce;
+mod huge_pages;
 mod open_files;
 mod telemetry;
 

@@ -4,7 +4,7 @@ use crate::config::{ServeConfig, Settings};
 use crate::error::ServeError;
 use crate::running::RunningServer;
 use crate::telemetry::LOG_VARIABLE;
-use crate::{announce, open_files, telemetry};
+use crate::{announce, huge_pages, open_files, telemetry};
 use std::io::stdout;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +20,7 @@ pub fn serve(mut config: ServeConfig) -> Result<(), ServeError> {
     let Settings { log, server } = Settings::try_from(config)?;
     telemetry::start(log.format, log.filter);
     open_files::raise();
+    huge_pages::disable();
     let stop_grace = server.stop_grace;
     let server = RunningServer::of(server)?;
     let Some(control) = server.control() else { return Ok(()) };

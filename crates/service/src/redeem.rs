@@ -184,7 +184,8 @@ impl Grant {
 /// A grant that may be used now: its issuer may still do this, and it was not taken back.
 #[derive(Debug)]
 pub struct Admission {
-    grant: Grant,
+    /// In a box, because it is handed on from phase to phase.
+    grant: Box<Grant>,
     bucket: Arc<BucketRow>,
     /// The issuer may only create.
     create_only: bool,
@@ -367,7 +368,7 @@ impl Service {
             return Err(Refusal::Revoked);
         }
         let bucket = bucket.ok_or(Refusal::ObjectGone)?;
-        Ok(Admission { grant, bucket, create_only })
+        Ok(Admission { grant: Box::new(grant), bucket, create_only })
     }
 
     /// Whether the issuing API key may now do what the method does; the answer says whether it may only create.
@@ -408,7 +409,7 @@ impl Service {
     ///
     /// [`Refusal::Unavailable`].
     pub async fn granted_object(&self, admission: &Admission) -> Result<Option<Arc<ObjectRow>>, Refusal> {
-        let Grant { place, incarnation, .. } = &admission.grant;
+        let Grant { place, incarnation, .. } = &*admission.grant;
         let object = self.live_object_at(place).await.map_err(|error| error.as_refusal())?;
         Ok(object.filter(|object| incarnation.is_none_or(|file_id| file_id == object.file_id)))
     }

@@ -48,7 +48,7 @@ pub(crate) fn encode_into(key: &str, path: &mut String) {
 }
 
 fn is_kept(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/')
 }
 
 /// The bucket and object key that a request's raw path (without its query) names. The path is decoded exactly once: `%2F` in a

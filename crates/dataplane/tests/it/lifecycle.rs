@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valetkey_dataplane::body::FileBody;
-use valetkey_dataplane::listener::Server;
+use valetkey_dataplane::listener::{Options, Server};
 
 use crate::rig::{Client, Event, Noise, PATIENCE, Record, Watcher, digest, ok, options, plan, site, start};
 
@@ -217,14 +217,19 @@ fn a_graceful_end_has_a_deadline() {
 
 #[test]
 fn an_address_in_use_is_said_to_be() {
-    let noise = Noise::new(50, 500_000);
-    let server = site(&noise, options());
-    let address = server.local_addr();
-    let error = start_at(address).err().unwrap();
-    assert_eq!(error.to_string(), format!("address `{address}` is in use"));
+    // Two workers share their port with each other, and with nobody else.
+    for n_workers in [1, 2] {
+        let mut options = options();
+        options.workers = n_workers;
+        let noise = Noise::new(50, 500_000);
+        let server = site(&noise, options.clone());
+        let address = server.local_addr();
+        let error = start_at(address, options).err().unwrap();
+        assert_eq!(error.to_string(), format!("address `{address}` is in use"), "{n_workers} workers");
+    }
 }
 
-fn start_at(address: std::net::SocketAddr) -> Result<Server, valetkey_dataplane::Error> {
+fn start_at(address: std::net::SocketAddr, options: Options) -> Result<Server, valetkey_dataplane::Error> {
     #[derive(Clone)]
     struct Nothing;
     impl valetkey_dataplane::listener::Handler for Nothing {
@@ -236,5 +241,5 @@ fn start_at(address: std::net::SocketAddr) -> Result<Server, valetkey_dataplane:
             crate::rig::status(404)
         }
     }
-    Server::start(address, options(), Nothing)
+    Server::start(address, options, Nothing)
 }

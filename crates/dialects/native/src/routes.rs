@@ -6,9 +6,9 @@ use crate::translate::{
     TOKEN_HEADER, access_token_body, after_cursor, bucket_body, cursor, etag_of, invalid, issue_request, issued_body, new_bucket,
     not_json, object_body,
 };
-use crate::wire::{BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, SignedUrlBody, SignedUrlsBody, TokenBody};
+use crate::wire::{BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, SignedUrlBody, TokenBody};
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -24,9 +24,9 @@ use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::path::{collapse_leading_slashes, decode};
 use valetkey_http_common::problem::Problem;
 use valetkey_http_common::public_url::PublicUrl;
-use valetkey_http_common::query::Query;
+use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
-use valetkey_http_common::{content_type, precondition};
+use valetkey_http_common::{content_type, cors, precondition};
 use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scopes};
 use valetkey_service::redeem::{Delivery, PresentedCredential};
 use valetkey_service::{Condition, DigestSet, LinkSecret, Principal, Service, ServiceError};
@@ -92,6 +92,9 @@ impl Native {
 
     /// `/o/{bucket}/{object key}?cat={token}`.
     async fn token_url(&self, parts: &Parts, body: Incoming, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        if is_partial_upload(parts) {
+            return partial_upload_refused();
+        }
         let signed = &self.context.signed_urls;
         match token_of(parts) {
             Ok(token) => {
@@ -105,6 +108,9 @@ impl Native {
 
     /// `/l/{secret}` and `/l/{secret}/{decorative file name}`.
     async fn link_url(&self, parts: &Parts, body: Incoming, rest: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        if is_partial_upload(parts) {
+            return partial_upload_refused();
+        }
         let signed = &self.context.signed_urls;
         let secret = rest.split('/').next().unwrap_or_default();
         match LinkSecret::parse(secret) {
@@ -115,7 +121,9 @@ impl Native {
 
     async fn api(&self, parts: &Parts, body: Incoming, path: &str) -> Result<Response<ResponseBody>, ApiError> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        match (&parts.method, segments.as_slice()) {
+        // HEAD is GET, whose body the connection leaves out.
+        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+        match (method, segments.as_slice()) {
             (&Method::POST, ["token"]) => self.token(parts, body).await,
             (&Method::POST, ["buckets"]) => self.create_bucket(parts, body).await,
             (&Method::GET, ["buckets"]) => self.list_buckets(parts).await,
@@ -126,7 +134,7 @@ impl Native {
                 let (bucket, key) = (bucket_name(bucket)?, object_key(&key.join("/"))?);
                 match *method {
                     Method::PUT => self.put_object(parts, body, &bucket, &key).await,
-                    Method::GET | Method::HEAD => self.get_object(parts, &bucket, &key).await,
+                    Method::GET => self.get_object(parts, &bucket, &key).await,
                     Method::DELETE => self.delete_object(parts, &bucket, &key).await,
                     _ => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
                 }
@@ -134,9 +142,9 @@ impl Native {
             (&Method::POST, ["signed-urls"]) => self.issue(parts, body).await,
             (&Method::POST, ["revocations"]) => self.revoke(parts, body).await,
             (_, ["token" | "signed-urls" | "revocations"]) => Ok(method_not_allowed("POST")),
-            (_, ["buckets"]) => Ok(method_not_allowed("GET, POST")),
-            (_, ["buckets", _]) => Ok(method_not_allowed("GET, DELETE")),
-            (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET")),
+            (_, ["buckets"]) => Ok(method_not_allowed("GET, HEAD, POST")),
+            (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, DELETE")),
+            (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET, HEAD")),
             _ => Err(errors::no_such_path().into()),
         }
     }
@@ -224,6 +232,9 @@ impl Native {
             let expected = "no empty, `.` or `..` segment and no control character";
             return Err(invalid("key", format!("`{}`", key.as_str().escape_debug()), expected).into());
         }
+        if is_partial_upload(parts) {
+            return Err(partial_upload().into());
+        }
         let headers = WriteHeaders::read(&parts.headers)
             .map_err(|name| invalid(name, "not a digest", "a digest in base64 as RFC 9530 or RFC 1864 has it"))?;
         // Preconditions compare with what is there; whether it may be read plays no part in writing.
@@ -287,19 +298,14 @@ impl Native {
     async fn issue(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(parts)?;
         let bytes = whole(body).await?;
-        let (values, many) = match parse(&bytes)? {
-            SignedUrlsBody::Many(values) => (values, true),
-            SignedUrlsBody::One(value) => (vec![value], false),
-        };
-        if values.is_empty() || values.len() > MAX_URLS {
-            let found = format!("an array of {}", values.len());
+        // Read as what it is to be, not by way of a map: there a name that stands twice would count the last time.
+        let many = bytes.trim_ascii_start().starts_with(b"[");
+        let bodies: Vec<SignedUrlBody> = if many { parse(&bytes)? } else { vec![parse(&bytes)?] };
+        if bodies.is_empty() || bodies.len() > MAX_URLS {
+            let found = format!("an array of {}", bodies.len());
             return Err(invalid("body", found, format!("one object, or an array of 1 to {MAX_URLS}")).into());
         }
-        let mut requests = Vec::with_capacity(values.len());
-        for value in values {
-            let body: SignedUrlBody = serde_json::from_value(value).map_err(|error| not_json(&error))?;
-            requests.push(issue_request(body)?);
-        }
+        let requests = bodies.into_iter().map(issue_request).collect::<Result<_, _>>()?;
         let issued = self.service().issue(&principal, requests).await?;
         let base = &self.context.public_url;
         let mut bodies: Vec<_> = issued.into_iter().map(|issued| issued_body(issued, base)).collect();
@@ -326,7 +332,10 @@ impl Native {
 
 /// The token, from the query or the header.
 fn token_of(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
-    let in_query = Query::new(parts.uri.query()).single("cat").map_err(|_| Refusal::Ambiguous)?;
+    let in_query = Query::new(parts.uri.query()).single("cat").map_err(|error| match error {
+        QueryError::Duplicate => Refusal::Ambiguous,
+        QueryError::Value(_) => Refusal::Malformed,
+    })?;
     let mut in_headers = parts.headers.get_all(&TOKEN_HEADER).iter();
     match (in_query, in_headers.next(), in_headers.next()) {
         (Some(token), None, None) => Ok(token),
@@ -395,6 +404,22 @@ fn nothing() -> Response<ResponseBody> {
 fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> {
     let mut answer = closing(errors::answer(&errors::wrong_method()));
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    answer
+}
+
+/// Whether only a part of an object is being sent, as by `curl -C - -T`: stored as if it were the whole, it would destroy what is
+/// there (RFC 9110 §14.5).
+fn is_partial_upload(parts: &Parts) -> bool {
+    parts.method == Method::PUT && parts.headers.contains_key(CONTENT_RANGE)
+}
+
+fn partial_upload() -> Problem {
+    errors::invalid("partial_upload", "`Content-Range` with PUT: expected the whole object")
+}
+
+fn partial_upload_refused() -> Response<ResponseBody> {
+    let mut answer = closing(errors::answer(&partial_upload()));
+    cors::apply(answer.headers_mut());
     answer
 }
 

@@ -54,17 +54,7 @@ pub(crate) struct ObjectsBody {
     pub(crate) next: Option<String>,
 }
 
-/// `POST /vk/v1/signed-urls`: one, or an array.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum SignedUrlsBody {
-    /// Several at once.
-    Many(Vec<serde_json::Value>),
-    /// One.
-    One(serde_json::Value),
-}
-
-/// One URL to be issued.
+/// `POST /vk/v1/signed-urls`: one URL to be issued; several stand in an array.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignedUrlBody {

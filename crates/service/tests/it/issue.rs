@@ -101,6 +101,13 @@ async fn access_tokens_carry_no_more_than_asked_and_end() {
         let changed = SecretText::new(String::from_utf8(changed).unwrap());
         assert!(world.service.authenticate(&changed).is_err(), "byte {position}");
     }
-    world.clock.advance(token.lifetime);
-    assert!(matches!(world.service.authenticate(&token.token), Err(ServiceError::Unauthenticated)));
+    let hour = token.lifetime;
+    world.clock.advance(hour / 2);
+    let bearer = world.service.authenticate(&token.token).unwrap();
+    let second = world.service.issue_access_token(&bearer, None).unwrap();
+    assert_eq!(second.lifetime, hour / 2, "a token prolonged itself");
+    world.clock.advance(hour / 2);
+    for token in [token, second] {
+        assert!(matches!(world.service.authenticate(&token.token), Err(ServiceError::Unauthenticated)));
+    }
 }

@@ -177,6 +177,9 @@ async fn only_the_session_secret_goes_on_after_expiry() {
         assert_eq!(world.get(&issued, SOMEBODY, 400..1000).await.unwrap_err(), Refusal::Expired);
         let lie = world.get(&issued, with(Some("not the secret")), 400..1000).await;
         assert_eq!(lie.unwrap_err(), Refusal::Expired);
+        // Nor does it learn anything that is not counted.
+        let lie = world.admitted(&issued, Method::Head, with(Some("not the secret"))).await;
+        assert_eq!(lie.unwrap_err(), Refusal::Expired);
         assert!(world.get(&issued, with(Some(secret.expose())), 400..1000).await.is_ok(), "{form:?}");
         world.clock.advance(Duration::from_secs(15 * 60));
         assert_eq!(world.get(&issued, with(Some(secret.expose())), 400..1000).await.unwrap_err(), Refusal::Expired);

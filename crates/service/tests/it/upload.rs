@@ -35,6 +35,20 @@ async fn a_write_url_creates_once() {
 }
 
 #[tokio::test]
+async fn no_session_secret_prolongs_a_write_url() {
+    let world = world().await;
+    let made_up = Holder { session: Some("AAAAAAAAAAAAAAAAAAAAAA"), ..SOMEBODY };
+    for form in [Form::Token, Form::Link] {
+        let issued = world.issue(request("a", form, once(write_terms(|_| ())))).await;
+        world.clock.set(issued.expires_at);
+        for holder in [SOMEBODY, made_up] {
+            let refused = world.admitted(&issued, Method::Put, holder).await.unwrap_err();
+            assert_eq!(refused, Refusal::Expired, "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_or_broken_upload_spends_nothing_and_leaves_nothing() {
     let world = world().await;
     let rules = |rules: &mut UploadRules| {
