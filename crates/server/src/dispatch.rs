@@ -1,7 +1,7 @@
 //! Whose request it is: a few paths of the server itself, then the dialects, by path.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -77,6 +77,7 @@ impl Handler for Dispatch {
         let path = collapse_leading_slashes(uri.path());
         let (route, answer) = match self.0.get() {
             None => (Route::Nothing, closing(starting())),
+            Some(_) if !names_one_host(&request) => (Route::Nothing, closing(told(&without_host()))),
             Some(targets) => {
                 // A proxy may have taken the base path away already.
                 let path = targets.public_url.strip_base_path(path).unwrap_or(path);
@@ -125,6 +126,16 @@ impl Targets {
     }
 }
 
+/// Whether a request of HTTP/1.1 says once which host it is for (RFC 9112 §3.2).
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1
+}
+
+fn without_host() -> Problem {
+    let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", "the request makes no sense");
+    problem.detail("no `Host` field, or several: expected one")
+}
+
 /// The answer to GET and HEAD, of which the connection sends the head alone; other methods are refused.
 fn fixed(method: &Method, answer: impl FnOnce() -> Response<ResponseBody>) -> Response<ResponseBody> {
     if matches!(*method, Method::GET | Method::HEAD) {
@@ -168,6 +179,22 @@ fn finished(mut answer: Response<ResponseBody>, content_type: HeaderValue) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_host() {
+        let check = |version, hosts: &[&str], fine: bool| {
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            for host in hosts {
+                request.headers_mut().append(HOST, HeaderValue::from_str(host).unwrap());
+            }
+            assert_eq!(names_one_host(&request), fine, "{version:?} {hosts:?}");
+        };
+        check(Version::HTTP_11, &["a"], true);
+        check(Version::HTTP_11, &[], false);
+        check(Version::HTTP_11, &["a", "a"], false);
+        check(Version::HTTP_10, &[], true);
+    }
 
     #[test]
     fn paths() {

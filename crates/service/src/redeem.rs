@@ -423,15 +423,16 @@ impl Service {
     pub async fn has_uses_left(&self, found: &Found) -> Result<(), Refusal> {
         let grant = &found.admission.grant;
         let Some(uses) = grant.terms().uses else { return Ok(()) };
-        if grant.past_expiry {
-            return Err(Refusal::Expired);
-        }
-        if grant.session.is_some() {
+        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
+        let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?.unwrap_or_default();
+        if grant.session.as_ref().is_some_and(|session| ledger.is_held_by(session)) {
             return Ok(());
         }
-        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
-        let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?;
-        if ledger.is_some_and(|ledger| ledger.n_spent() >= uses.get()) { Err(Refusal::UsedUp) } else { Ok(()) }
+        match (grant.past_expiry, ledger.n_spent() >= uses.get()) {
+            (true, _) => Err(Refusal::Expired),
+            (false, true) => Err(Refusal::UsedUp),
+            (false, false) => Ok(()),
+        }
     }
 
     /// Records what is about to be sent under a limited grant; nothing to do for an unlimited one. May wait, for a response

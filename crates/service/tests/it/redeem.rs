@@ -238,11 +238,14 @@ async fn what_counts_nothing_is_refused_too_once_all_uses_are_spent() {
     let world = world().await;
     world.put("a", b"secret").await;
     let issued = world.issue(request("a", Form::Link, once(Terms::new(Permission::Read)))).await;
-    let head = async || {
-        let found = world.service.find(world.admitted(&issued, Method::Head, ANOTHER).await?).await?;
+    let head = async |session| {
+        let holder = Holder { session, ..ANOTHER };
+        let found = world.service.find(world.admitted(&issued, Method::Head, holder).await?).await?;
         world.service.has_uses_left(&found).await
     };
-    assert_eq!(head().await, Ok(()));
+    assert_eq!(head(None).await, Ok(()));
     world.read(&issued).await.unwrap();
-    assert_eq!(head().await, Err(Refusal::UsedUp));
+    for session in [None, Some("made up")] {
+        assert_eq!(head(session).await, Err(Refusal::UsedUp), "{session:?}");
+    }
 }
