@@ -43,7 +43,7 @@ def run(context, chosen):
             results = {test: catch.result(test, name) for test in row["caught_by"]}
             blind = [test for test, result in results.items() if not result.failed]
             if blind or not results:
-                outcome.fault(f"{name}: \"{row['breaks']}\" was broken, and not seen by {', '.join(blind) or 'anything'}")
+                outcome.fault(f'{name}: "{row["breaks"]}" was broken, and not seen by {", ".join(blind) or "anything"}')
             print(f"{name}: seen by {len(results) - len(blind)} of {len(results)}", flush=True)
     return outcome
 

@@ -43,7 +43,7 @@ def rng(request):
 
 
 @pytest.fixture
-def work(request, tmp_path_factory):
+def work(tmp_path_factory):
     """A directory of one's own, by its real name; gone when the test is over, that the disk does not fill."""
     directory = pathlib.Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())).resolve()
     yield directory

@@ -69,7 +69,7 @@ def test_a_crash_loses_nothing_that_was_acknowledged(serve, rng, run):
             crash.count(1)
 
     def issue(number):
-        for turn in range(400):
+        for _ in range(400):
             many = [{"bucket": "reports", "key": "linked", "permission": "read", "form": "link"}] * 5
             answer = api.call("POST", "/vk/v1/signed-urls", many)
             assert answer.status == 201, answer
@@ -170,7 +170,9 @@ class Traced:
 
     def __init__(self, serve, work):
         self._file = work / "trace"
-        kinds = "trace=fsync,fdatasync,sync_file_range,linkat,link,rename,renameat,renameat2,openat,openat2,pwrite64,pwritev,pwritev2"
+        kinds = (
+            "trace=fsync,fdatasync,sync_file_range,linkat,link,rename,renameat,renameat2,openat,openat2,pwrite64,pwritev,pwritev2"
+        )
         kinds += ",write,writev,sendto,sendmsg,sendfile,mkdir,mkdirat,unlinkat,unlink"
         self.server = serve(wrapper=["strace", "-f", "-y", "-s", "80", "-e", kinds, "-o", str(self._file)])
         self.api = Api(self.server)
@@ -212,7 +214,11 @@ def wal_of(server, calls):
 
 def last_write(calls, path, before):
     """Where the last write to a file ends that begins before a line."""
-    ends = [call.ended for call in calls if call.name.startswith(("pwrite", "write")) and f"<{path}>" in call.text and call.began < before]
+    ends = [
+        call.ended
+        for call in calls
+        if call.name.startswith(("pwrite", "write")) and f"<{path}>" in call.text and call.began < before
+    ]
     assert ends, f"nothing was written to `{path}`"
     return ends[-1]
 
@@ -248,7 +254,11 @@ def test_everything_is_synced_before_an_upload_is_acknowledged(traced, way, size
     synced(calls, incoming, -1, linked[0].began, "its first name")
     directory = synced(calls, hour, linked[0].ended, acknowledged, "its name")
     wal = wal_of(traced.server, calls)
-    row = min(call.began for call in calls if call.name.startswith("pwrite") and f"<{wal}>" in call.text and call.began > directory.ended)
+    row = min(
+        call.began
+        for call in calls
+        if call.name.startswith("pwrite") and f"<{wal}>" in call.text and call.began > directory.ended
+    )
     written = last_write(calls, wal, acknowledged)
     synced(calls, wal, written, acknowledged, "its row")
     assert directory.ended < row, "the name is durable before the row that speaks of it"

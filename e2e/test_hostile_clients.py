@@ -112,19 +112,36 @@ SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 )
 def test_no_request_can_be_smuggled_in_a_body(hostile, framing):
     """Where a body's end is in doubt, nothing after it is taken for a request."""
-    raw = b"PUT /vk/v1/buckets/reports/objects/smuggled HTTP/1.1\r\nHost: a\r\n" + AUTHORIZATION + framing + b"\r\n0\r\n\r\n" + SMUGGLED
+    raw = (
+        b"PUT /vk/v1/buckets/reports/objects/smuggled HTTP/1.1\r\nHost: a\r\n"
+        + AUTHORIZATION
+        + framing
+        + b"\r\n0\r\n\r\n"
+        + SMUGGLED
+    )
     found = statuses(hostile.server.port, raw)
     assert len(found) <= 1 and all(400 <= status < 500 for status in found), found
     assert hostile.call("GET", object_path("smuggled")).status == 404
 
 
-BAD_CHUNKS = [b"zz\r\nabc\r\n0\r\n\r\n", b"-1\r\nabc\r\n0\r\n\r\n", b"ffffffffffffffff1\r\nabc\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"3\nabc\n0\n\n", b"5\r\nabc"]
+BAD_CHUNKS = [
+    b"zz\r\nabc\r\n0\r\n\r\n",
+    b"-1\r\nabc\r\n0\r\n\r\n",
+    b"ffffffffffffffff1\r\nabc\r\n",
+    b"3\r\nabcd\r\n0\r\n\r\n",
+    b"3\nabc\n0\n\n",
+    b"5\r\nabc",
+]
 BAD_CHUNKS += [b"3;" + b"x" * 100_000 + b"\r\nabc\r\n0\r\n\r\n", b"1\r\na\r\n" * 10 + b"0\r\n" + b"X: y\r\n" * 100_000 + b"\r\n"]
 
 
 @pytest.mark.parametrize("body", BAD_CHUNKS, ids=[str(number) for number in range(len(BAD_CHUNKS))])
 def test_bad_chunks_leave_nothing(hostile, body):
-    head = b"PUT /vk/v1/buckets/reports/objects/chunks HTTP/1.1\r\nHost: a\r\n" + AUTHORIZATION + b"Transfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"PUT /vk/v1/buckets/reports/objects/chunks HTTP/1.1\r\nHost: a\r\n"
+        + AUTHORIZATION
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+    )
     found = statuses(hostile.server.port, head + body)
     assert len(found) <= 1 and all(400 <= status < 500 for status in found), found
     assert hostile.call("GET", object_path("chunks")).status == 404
@@ -164,7 +181,12 @@ def test_many_ranges_are_refused_or_cost_no_more_than_one(hostile):
     content = Content(SEED, 100_000)
     hostile.put("ranged", content)
     target = hostile.target("ranged")
-    for field in ("0-," * 400 + "0-", ",".join(f"{n}-{n}" for n in range(0, 2000, 2)), ",".join(["0-99999"] * 100), "-1," * 1000 + "-1"):
+    for field in (
+        "0-," * 400 + "0-",
+        ",".join(f"{n}-{n}" for n in range(0, 2000, 2)),
+        ",".join(["0-99999"] * 100),
+        "-1," * 1000 + "-1",
+    ):
         answer = exchange(hostile.server.port, "GET", target, {"Range": f"bytes={field}"})
         assert answer.status in (200, 206, 400, 416, 431), answer
         assert len(answer.body) <= 2 * content.size

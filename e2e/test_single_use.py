@@ -101,7 +101,9 @@ def test_no_crash_gives_a_file_to_two(serve, rng, kind, run):
     content = Content(f"{SEED} {kind} {run}", 24 * MIB)
     api.put_new("raced", content)
     n_kills = rng.randint(1, 3)
-    clients = clients_of(server, api.target("raced", uses=1), content, "alike" if kind == "alike" else "different", N_CLIENTS // 2)
+    clients = clients_of(
+        server, api.target("raced", uses=1), content, "alike" if kind == "alike" else "different", N_CLIENTS // 2
+    )
     plans = {client: plan(rng, content.size) for client in clients}
 
     for _ in range(n_kills):
@@ -234,7 +236,9 @@ def test_the_session_cookie_is_as_good_as_the_header(shared):
     assert name.startswith("vk_") and len(name) == 11
     assert secret == first["valetkey-session"]
     assert {"HttpOnly", "SameSite=Lax", f"Path={target.split('?')[0]}"} <= set(attributes)
-    elsewhere = exchange(shared.server.port, "GET", target, {"Range": "bytes=100-", "Cookie": f"{name}={secret}"}, source="127.0.4.4")
+    elsewhere = exchange(
+        shared.server.port, "GET", target, {"Range": "bytes=100-", "Cookie": f"{name}={secret}"}, source="127.0.4.4"
+    )
     assert (elsewhere.status, first.body + elsewhere.body) == (206, content.bytes())
 
 

@@ -67,7 +67,16 @@ def test_a_token_of_another_length_is_refused(granted, rng):
     changed = [token[:-1], token[1:], token + "A", "A" + token, token + "=", token + "==", token * 2, "", "A", token.lower()]
     changed += [token[:position] + token[position + 1 :] for position in rng.sample(range(len(token)), 10)]
     changed += [token[:position] + rng.choice(ALPHABET) + token[position:] for position in rng.sample(range(len(token)), 10)]
-    changed += [token.replace("-", "+").replace("_", "/") + "!", token + "%00", token + "%0A", token + "%", token + "%zz", token + "%ff", "A" * 3000, "A" * 9000]
+    changed += [
+        token.replace("-", "+").replace("_", "/") + "!",
+        token + "%00",
+        token + "%0A",
+        token + "%",
+        token + "%zz",
+        token + "%ff",
+        "A" * 3000,
+        "A" * 9000,
+    ]
     for other in changed:
         assert_refused(get(granted, f"{path}?cat={other}"), 403, "invalid_signature")
     assert_refused(get(granted, path), 403, "invalid_signature")
@@ -84,7 +93,9 @@ def test_any_changed_byte_of_a_link_is_refused(granted, rng):
         assert_refused(get(granted, f"/l/{other}"), 404, "unknown_link")
 
 
-def own_token(path="/o/reports/granted.txt", kid=provisioned.KID, secret=provisioned.SIGNING_SECRET, tenant=provisioned.TENANT, **more):
+def own_token(
+    path="/o/reports/granted.txt", kid=provisioned.KID, secret=provisioned.SIGNING_SECRET, tenant=provisioned.TENANT, **more
+):
     """A token signed by ourselves, with a key that the tests and the server share."""
     header = {name: more.pop(name) for name in ("algorithm", "tag") if name in more}
     return tokens.sign(tokens.claims(tenant, path, int(time.time()), **more), kid, secret, **header)
@@ -192,7 +203,13 @@ def _seconds(rfc3339):
 
 def test_another_path_is_refused(granted):
     path, token = parts_of(granted.target("granted.txt"))
-    for other in ("/o/reports/secret.txt", "/o/reports/granted.txt/", "/o/reports/Granted.txt", "/o/others/granted.txt", "/o/reports/"):
+    for other in (
+        "/o/reports/secret.txt",
+        "/o/reports/granted.txt/",
+        "/o/reports/Granted.txt",
+        "/o/others/granted.txt",
+        "/o/reports/",
+    ):
         assert_refused(get(granted, f"{other}?cat={token}"), 403, "wrong_path")
     spelt_otherwise = path.replace("granted", "%67r%61nted")
     assert get(granted, f"{spelt_otherwise}?cat={token}").status == 200, "the same path, spelt otherwise"
@@ -300,7 +317,11 @@ def test_two_credentials_are_ambiguous(granted):
 
 def test_an_api_key_plays_no_part_on_a_signed_url(granted):
     path, token = parts_of(granted.target("granted.txt"))
-    for fields in ({"Authorization": "Bearer nonsense"}, {"X-API-Key": "nonsense"}, {"Authorization": f"Bearer {provisioned.BEARER}"}):
+    for fields in (
+        {"Authorization": "Bearer nonsense"},
+        {"X-API-Key": "nonsense"},
+        {"Authorization": f"Bearer {provisioned.BEARER}"},
+    ):
         assert get(granted, f"{path}?cat={token}", fields).status == 200
         assert_refused(get(granted, f"{path}?cat={token[:-4]}AAAA", fields), 403, "invalid_signature")
 
@@ -310,7 +331,15 @@ def test_the_api_wants_one_credential_that_is_good(granted):
     good = {"Authorization": f"Bearer {provisioned.BEARER}"}
     assert get(granted, path, good).status == get(granted, path, {"X-API-Key": provisioned.BEARER}).status == 200
     assert get(granted, path).status == 401
-    for bad in ("Bearer", "Bearer ", "Bearer nonsense", "Basic bm9uc2Vuc2U=", f"Bearer {provisioned.BEARER}x", "bearer\t", "x" * 5000):
+    for bad in (
+        "Bearer",
+        "Bearer ",
+        "Bearer nonsense",
+        "Basic bm9uc2Vuc2U=",
+        f"Bearer {provisioned.BEARER}x",
+        "bearer\t",
+        "x" * 5000,
+    ):
         assert get(granted, path, {"Authorization": bad}).status in (400, 401), bad
     both = get(granted, path, {**good, "X-API-Key": provisioned.BEARER})
     assert (both.status, both.code) == (400, "ambiguous")
@@ -485,7 +514,27 @@ def test_no_request_is_answered_with_a_500(granted, rng):
     """Targets mutated at random, by several edits each."""
     path, token = parts_of(granted.target("granted.txt"))
     targets = [f"{path}?cat={token}", granted.target("granted.txt", form="link"), "/vk/v1/buckets", object_path("granted.txt")]
-    scraps = ["%", "%00", "%2e%2e", "/", "//", "?", "&", "=", ";", "+", "..", "\\", "é", "\u202e", "cat=", token[:20], "{}", "[", "*"]
+    scraps = [
+        "%",
+        "%00",
+        "%2e%2e",
+        "/",
+        "//",
+        "?",
+        "&",
+        "=",
+        ";",
+        "+",
+        "..",
+        "\\",
+        "é",
+        "\u202e",
+        "cat=",
+        token[:20],
+        "{}",
+        "[",
+        "*",
+    ]
     for _ in range(5000 if SOAK else 500):
         target = rng.choice(targets)
         for _ in range(rng.randint(1, 4)):
@@ -493,14 +542,31 @@ def test_no_request_is_answered_with_a_500(granted, rng):
             end = min(len(target), position + rng.choice([0, 0, 1, 1, 2, 8]))
             target = target[:position] + rng.choice(scraps) + target[end:]
         method = rng.choice(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"])
-        answer = exchange(granted.server.port, method, target.replace(" ", "%20"), {"Authorization": f"Bearer {provisioned.BEARER}"})
+        answer = exchange(
+            granted.server.port, method, target.replace(" ", "%20"), {"Authorization": f"Bearer {provisioned.BEARER}"}
+        )
         assert answer.status < 500, (method, target, answer)
 
 
 def test_no_json_is_answered_with_a_500(granted, rng):
     """Bodies of the API mutated at random."""
     good = json.dumps({"bucket": "reports", "key": "granted.txt", "permission": "read", "uses": 1, "expires_in_seconds": 60})
-    scraps = ["null", "-1", "1e400", "0.5", "18446744073709551616", "[]", "{}", '""', '"\\u0000"', "true", ",", "[" * 200, '"é"', "\\ud800"]
+    scraps = [
+        "null",
+        "-1",
+        "1e400",
+        "0.5",
+        "18446744073709551616",
+        "[]",
+        "{}",
+        '""',
+        '"\\u0000"',
+        "true",
+        ",",
+        "[" * 200,
+        '"é"',
+        "\\ud800",
+    ]
     for path in ("/vk/v1/signed-urls", "/vk/v1/buckets", "/vk/v1/revocations", "/vk/v1/token"):
         for _ in range(500 if SOAK else 60):
             body = good

@@ -13,7 +13,9 @@ _RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ign
 
 def run(context):
     """`cargo test --doc`."""
-    done = command.run(["cargo", "test", "--locked", "--workspace", "--doc", "--no-fail-fast"], cwd=context.root, env=context.env())
+    done = command.run(
+        ["cargo", "test", "--locked", "--workspace", "--doc", "--no-fail-fast"], cwd=context.root, env=context.env()
+    )
     outcome = Outcome()
     for passed, failed, ignored in _RESULT.findall(done.output):
         outcome.ran += int(passed) + int(failed)

@@ -5,9 +5,10 @@
 //! **settles**: what the kernel accepted is *delivered*, the rest is free again. A use is completed when delivered covers the
 //! object.
 //!
-//! * Only the session secret proves the holder. A request without it is another holder, but for the same client (address and
-//!   user agent) that *resumes* (a range above 0 of bytes neither delivered nor reserved, apart from the last
-//!   [`Rules::resume_overlap_bytes`], which kernels may have swallowed) or *starts afresh* (a whole GET while nothing is under way).
+//! * Only the session secret proves the holder. A request with another secret is another holder. So is one with none, but for
+//!   the same client (address and user agent) that *resumes* (a range above 0 of bytes neither delivered nor reserved, apart
+//!   from the last [`Rules::resume_overlap_bytes`], which kernels may have swallowed) or *starts afresh* (a whole GET while
+//!   nothing is under way).
 //! * **Loss** is what sessions that ended uncompleted were given: at most half the object per use. **Re-sent** is what was
 //!   handed out again: at most half the object and that overlap per use. So bytes handed out never exceed
 //!   uses × (2 × size + 40 MiB), plus, for each crash, what was reserved and unsettled at that instant.
@@ -270,7 +271,9 @@ impl Ledger {
         if ask.past_expiry {
             return Err(Denied::Expired);
         }
-        let denied = match self.reserve_for_same_client(ask) {
+        // Who has a secret, and not this session's, is somebody else, whatever the address.
+        let as_same_client = if ask.secret.is_none() { self.reserve_for_same_client(ask) } else { None };
+        let denied = match as_same_client {
             Some(Err(Denied::Busy)) if ask.may_wait => return Err(Denied::Busy),
             Some(Ok(reserved)) => return Ok(reserved),
             Some(Err(denied)) => Some(denied),

@@ -15,7 +15,7 @@ use valetkey_model::BlobId;
 /// Dropped, it takes the blob with it, since no row names it. That ends where the row is handed to a database: a commit whose
 /// answer was lost may have happened, and a future that is dropped while it waits does not stop the commit. So:
 ///
-/// ```ignore
+/// ```text
 /// pending.committing();                // from here a drop leaves the question to `recover`
 /// match rows.commit(row).await {
 ///     Ok(()) => pending.released(),    // the row is durable

@@ -55,10 +55,15 @@ impl SeededEntropy {
         Self { seed, state: AtomicU64::new(seed) }
     }
 
-    /// Randomness from the seed in `VALETKEY_SEED`, or from a new one if it is not set to a number.
+    /// Randomness from the seed in `VALETKEY_SEED`, or from a new one if it is not set to a number. Each call in a process gives
+    /// another stream, so that two sources of one test do not give the same ids.
     pub fn from_environment() -> Self {
+        static N_CALLS: AtomicU64 = AtomicU64::new(0);
         let given = std::env::var("VALETKEY_SEED").ok().and_then(|text| text.parse().ok());
-        Self::new(given.unwrap_or_else(|| RandomState::new().build_hasher().finish()))
+        let source = Self::new(given.unwrap_or_else(|| RandomState::new().build_hasher().finish()));
+        let stream = mixed(N_CALLS.fetch_add(1, Ordering::SeqCst));
+        source.state.fetch_xor(stream, Ordering::SeqCst);
+        source
     }
 
     /// The seed it was made with.

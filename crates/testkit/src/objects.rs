@@ -2,7 +2,7 @@
 //!
 //! A store passes it with a [`Stand`] and one line, which makes a test of every behaviour:
 //!
-//! ```ignore
+//! ```text
 //! valetkey_testkit::object_store_suite!(MyStand::new());
 //! ```
 #![allow(clippy::unwrap_used, reason = "it runs in tests, where a panic is the verdict")]

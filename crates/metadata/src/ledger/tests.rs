@@ -154,6 +154,17 @@ fn starting_afresh_costs_loss_and_stops_at_half() {
 }
 
 #[test]
+fn the_secret_of_a_session_that_is_over_opens_nothing() {
+    let mut grant = Grant::new(1, 24 * MIB);
+    let size = grant.size;
+    assert_eq!(grant.fetch(Who(1, None), 0..size, MIB), Ok(false));
+    assert_eq!(grant.fetch(Who(1, None), 0..size, 12 * MIB), Ok(false), "another of the same address and agent starts afresh");
+    assert_eq!(grant.fetch(Who(1, Some(0)), MIB..size, size), Err(Denied::InUse), "the first one's secret is worth nothing");
+    assert_eq!(grant.fetch(Who(1, Some(0)), 0..size, size), Err(Denied::InUse));
+    assert_eq!(grant.fetch(Who(1, Some(1)), 12 * MIB..size, size), Ok(true));
+}
+
+#[test]
 fn the_holder_may_fetch_again_within_the_budget() {
     let mut grant = Grant::new(1, 1000 * MIB);
     let size = grant.size;
