@@ -120,7 +120,7 @@ impl Service {
     ///
     /// [`ServiceError::Unavailable`].
     pub async fn is_new(&self) -> Result<bool, ServiceError> {
-        Ok(self.metadata().tenants().await?.is_empty())
+        Ok(self.metadata().api_keys().await?.is_empty())
     }
 
     /// Makes tenant `default` with one administrator key, whose secret is given once.
