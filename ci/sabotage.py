@@ -81,6 +81,7 @@ class _Catchers:
         print(f"\n-- {switch or 'nothing'} broken: {test}", flush=True)
         if part == "crash":
             installed.debian(self._context, {"strace": "strace"})
+            crash.build_children(self._context)
             return nextest.run(self._context, [*crash.ARGUMENTS, "--no-tests", "fail", "-E", f"test({name})"], env)
         if part == "end-to-end":
             self._server = self._server or binary.with_faults(self._context)
