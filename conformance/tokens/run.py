@@ -95,6 +95,7 @@ def claims(path=PATH, prefix=None, nbf=None, exp=NOW + 3600, iat=NOW, **terms):
 
 
 # Name, claims, path that is granted, address that is granted.
+FILE_PATH = "/api/v1/rawFiles/hkvn-alu474w4f.MDEyMzQ1Njc4OWFiY2RlZg"
 FILE_NAMES = "/o/reports/%D8%AA%20%F0%9F%98%80%20%27a%2Bb%27.pdf"
 CLAIMS = [
     ("plain", claims(), PATH, ADDRESS),
@@ -109,6 +110,8 @@ CLAIMS = [
     ("an IPv4 block with all its bytes", claims(addresses=["192.0.2.4/30"]), PATH, ADDRESS),
     ("an IPv6 address", claims(addresses=["2001:db8::1/128"]), PATH, "2001:db8::1"),
     ("several addresses", claims(addresses=["198.51.100.1/32", "192.0.2.7/32"]), PATH, ADDRESS),
+    ("a file by its id", claims(path=FILE_PATH), FILE_PATH, ADDRESS),
+    ("an incarnation", claims(incarnation="MDEyMzQ1Njc4OWFiY2RlZg"), PATH, ADDRESS),
 ]
 METHODS = {
     "read": ["GET", "HEAD"],
@@ -215,6 +218,7 @@ def eyevinn(ours):
     ours.check_theirs(library, "nbf", generate(nbf=NOW - 10))
     ours.check_theirs(library, "a prefix", generate(catu={"path": {"prefix-match": "/o/reports/2026/"}}))
     ours.check_theirs(library, "a name", generate(catu={"path": {"exact-match": FILE_NAMES}}), FILE_NAMES)
+    ours.check_theirs(library, "a file by its id", generate(catu={"path": {"exact-match": FILE_PATH}}), FILE_PATH)
     ours.check_theirs(library, "writing", generate(catm=["PUT"]), method="PUT")
     ours.check_theirs(library, "GET alone, HEAD asked", generate(catm=["GET"]), method="HEAD")
     ours.check_theirs(library, "catreplay 0", generate(catreplay=0))
@@ -266,6 +270,8 @@ def python_cwt(ours):
             check(f"{name}: {what} is refused", not answer["accepted"], answer)
     private = dict(dict(validate(ours.sign(CLAIMS[5][1]))["claims"]["map"])[PRIVATE_CLAIM]["map"])
     check(f"us → {library}: the private claim", private == {1: 3, 3: 1, 4: "ü.pdf", 12: "x", 13: "cid"}, private)
+    private = dict(dict(validate(ours.sign(CLAIMS[-1][1]))["claims"]["map"])[PRIVATE_CLAIM]["map"])
+    check(f"us → {library}: the incarnation", private == {14: {"bytes": b"0123456789abcdef".hex()}}, private)
     expired = validate(ours.sign(claims(iat=NOW - 100, exp=NOW - 5)))
     check(f"us → {library}: expired is refused", "expired" in expired.get("error", ""), expired)
     early = validate(ours.sign(claims(nbf=NOW + 1000)))
@@ -296,7 +302,7 @@ def python_cwt(ours):
     for name, more in (
         ("an exp that is fractional", {"exp": NOW + 3600.5}),
         ("an exp that is not a number", {"exp": float("nan")}),
-        ("an unknown private key", {"private": {"map": [[14, 1]]}}),
+        ("an unknown private key", {"private": {"map": [[15, 1]]}}),
     ):
         found = ours.verify(generate(**more))
         check(f"{library} → us: {name} is malformed", found == {"refused": "malformed"}, found)

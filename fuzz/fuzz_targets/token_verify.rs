@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 use valetkey_model::{Method, Secret, Timestamp};
-use valetkey_signing::{Algorithm, KeyOwner, KeyRing, Presented, SigningKey, decode_object_path, verify};
+use valetkey_signing::{Algorithm, KeyOwner, KeyRing, Presented, SigningKey, decode_object_path, parse_raw_file_id, raw_file_id, verify};
 
 static RING: LazyLock<KeyRing> = LazyLock::new(|| {
     let (kid, tenant) = ("app-1".parse().unwrap(), "acme".parse().unwrap());
@@ -31,5 +31,8 @@ fuzz_target!(|input: &str| {
         assert!(key.is_plain_path());
         let canonical = valetkey_signing::canonical_object_path("", &bucket, &key);
         assert_eq!(decode_object_path("", &canonical), Ok((bucket, key)));
+    }
+    if let Some(file) = parse_raw_file_id(raw_path) {
+        assert_eq!(raw_file_id(file), raw_path);
     }
 });

@@ -13,7 +13,7 @@ use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
 use valetkey_metadata::{
     BucketRow, GrantKey, Guard, MetadataError, MetadataStore, Publication, PublishCondition, PublishError, Spend, TenantRow,
 };
-use valetkey_model::{BlobId, Clock as _, FileId, LinkId, PutMode, Refusal, Region, Retention, TenantName};
+use valetkey_model::{BlobId, Clock as _, FileId, FileNumber, LinkId, PutMode, Refusal, Region, Retention, TenantName};
 use valetkey_testkit::FixedClock;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -86,6 +86,7 @@ fn publication(number: u64, clock: &FixedClock) -> Result<Publication, Failure> 
         bucket: "reports".parse()?,
         key: format!("{number}").parse()?,
         new_file_id: FileId::from_bytes(u128::from(number).to_be_bytes()),
+        new_file_number: FileNumber::new(number + 1).ok_or("too large a number")?,
         blob: blob(number),
         size_bytes: number,
         content_type: None,
@@ -95,7 +96,7 @@ fn publication(number: u64, clock: &FixedClock) -> Result<Publication, Failure> 
         md5: None,
         now: clock.now(),
         expires_at: None,
-        condition: PublishCondition { mode: PutMode::Replace, replaces: None, incarnation: None },
+        condition: PublishCondition { mode: PutMode::Replace, absent: false, replaces: None, incarnation: None },
         guard: Guard { tenant: tenant.clone(), link_id: Some(link_id), api_key: None },
         spend: Some(Spend {
             grant: GrantKey { tenant, signing_key: None, link_id },

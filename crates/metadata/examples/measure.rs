@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
 use valetkey_metadata::{BucketRow, Guard, MetadataStore, Publication, PublishCondition, TenantRow};
-use valetkey_model::{BlobId, BucketName, Clock as _, FileId, ObjectKey, PutMode, Region, Retention, TenantName};
+use valetkey_model::{BlobId, BucketName, Clock as _, FileId, FileNumber, ObjectKey, PutMode, Region, Retention, TenantName};
 use valetkey_testkit::FixedClock;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -110,6 +110,7 @@ fn publication(number: u32, now: valetkey_model::Timestamp) -> Result<Publicatio
         bucket: "reports".parse()?,
         key: key(number)?,
         new_file_id: FileId::from_bytes(scattered.to_be_bytes()),
+        new_file_number: FileNumber::new(u64::from(number) + 1).ok_or("too large a number")?,
         blob: BlobId::from_bytes(scattered.to_be_bytes()),
         size_bytes: 100_000,
         content_type: Some("application/pdf".to_owned()),
@@ -119,7 +120,7 @@ fn publication(number: u32, now: valetkey_model::Timestamp) -> Result<Publicatio
         md5: None,
         now,
         expires_at: None,
-        condition: PublishCondition { mode: PutMode::Create, replaces: None, incarnation: None },
+        condition: PublishCondition { mode: PutMode::Create, absent: false, replaces: None, incarnation: None },
         guard: Guard { tenant: "acme".parse()?, link_id: None, api_key: None },
         spend: None,
         completes: None,

@@ -22,6 +22,12 @@ pub enum MetadataError {
         /// What was to be deleted.
         what: &'static str,
     },
+    /// What is there does not permit it; nothing was changed.
+    #[error("{reason}")]
+    Conflict {
+        /// What stands against it, as a sentence without a full stop.
+        reason: &'static str,
+    },
     /// The store has no room; nothing was changed.
     #[error("the metadata store has no room left")]
     NoSpace,

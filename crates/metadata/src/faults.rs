@@ -1,7 +1,8 @@
 //! Faults on demand, in a test-only build (feature `faults`): crashes at named points, guarantees broken by name.
 //!
 //! * `VALETKEY_CRASH_AT=point` or `point:n` kills the process by SIGKILL when it comes to that point (for the `n`-th time).
-//! * `VALETKEY_SABOTAGE=name,name` breaks these guarantees: `no-wal-sync`, `no-reservation`, `revocation-ignored`.
+//! * `VALETKEY_SABOTAGE=name,name` breaks these guarantees: `no-wal-sync`, `no-reservation`, `revocation-ignored`,
+//!   `confirmation-ignored`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

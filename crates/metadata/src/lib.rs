@@ -25,10 +25,10 @@ mod store;
 
 pub use error::MetadataError;
 pub use record::{
-    ApiKeyRow, BucketRow, GrantKey, LinkRow, ObjectRow, PartRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow,
-    UploadRow,
+    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, LinkRow, ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyLimits,
+    SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 pub use store::{
-    BucketPage, EXPIRED_LINKS_KEPT, Guard, MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published,
-    Spend, Swept,
+    BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MetadataStore, ObjectPage, Publication,
+    PublishCondition, PublishError, Published, Spend, Swept,
 };

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, FileId, LinkId, ObjectKey, Region, Retention, Scopes, SecretDigest, SigningKeyId, TenantName,
-    Terms, Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, Permission, Region, Retention, Scope, Scopes,
+    SecretDigest, SigningKeyId, TenantName, Terms, Timestamp, UploadId,
 };
 
 /// Who owns.
@@ -36,6 +36,53 @@ pub struct ApiKeyRow {
     pub expires_at: Option<Timestamp>,
     /// Since when it is switched off.
     pub disabled_at: Option<Timestamp>,
+    /// Since when it is switched off for good. The row stays, so that nobody else gets its id.
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl ApiKeyRow {
+    /// Whether it works at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.disabled_at.is_none_or(|at| now < at) && self.expires_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether it administers its tenant at `now`: it has the scope and is not limited to some buckets.
+    pub fn is_administrator(&self, now: Timestamp) -> bool {
+        self.is_live(now) && self.scopes.has(Scope::Admin) && self.buckets.is_empty()
+    }
+}
+
+/// What is to become of an API key; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiKeyChange {
+    /// What it may do.
+    pub scopes: Option<Scopes>,
+    /// The only buckets it may use.
+    pub buckets: Option<Vec<BucketName>>,
+    /// When it stops working by itself, or that it does not.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Whether it is switched off.
+    pub disabled: Option<bool>,
+    /// SHA-256 of another secret.
+    pub secret: Option<SecretDigest>,
+    /// Whether it is switched off for good.
+    pub deleted: bool,
+}
+
+impl ApiKeyChange {
+    /// The row as it is after the change.
+    pub(crate) fn applied(self, row: ApiKeyRow, now: Timestamp) -> ApiKeyRow {
+        let disabled = self.deleted || self.disabled.unwrap_or(row.disabled_at.is_some());
+        ApiKeyRow {
+            scopes: self.scopes.unwrap_or(row.scopes),
+            buckets: self.buckets.unwrap_or(row.buckets),
+            expires_at: self.expires_at.unwrap_or(row.expires_at),
+            disabled_at: disabled.then(|| row.disabled_at.unwrap_or(now)),
+            secret: self.secret.unwrap_or(row.secret),
+            deleted_at: self.deleted.then_some(now),
+            ..row
+        }
+    }
 }
 
 /// Whether a signing key signs, verifies, or neither.
@@ -48,6 +95,22 @@ pub enum SigningKeyState {
     VerifyOnly,
     /// Neither, for good.
     Revoked,
+}
+
+impl SigningKeyState {
+    /// `active`, `verify-only` or `revoked`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::VerifyOnly => "verify-only",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Active, Self::VerifyOnly, Self::Revoked].into_iter().find(|state| state.as_str() == name)
+    }
 }
 
 /// A signing key, its secret sealed.
@@ -67,8 +130,25 @@ pub struct SigningKeyRow {
     pub owner: Option<ApiKeyId>,
     /// The longest lifetime of a token, in seconds.
     pub max_lifetime_seconds: u64,
+    /// What else it may not sign.
+    pub limits: SigningKeyLimits,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What a signing key is limited to. A limit that is not known here makes the row unreadable: to ignore it would widen the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SigningKeyLimits {
+    /// The only buckets; `None` is any of the tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<BucketName>>,
+    /// The only beginnings of object keys, each of whole segments and ending in `/`; `None` is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<Vec<String>>,
+    /// The most that a URL may permit; `None` is everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Permission>,
 }
 
 /// A bucket.
@@ -99,6 +179,8 @@ pub struct ObjectRow {
     pub key: ObjectKey,
     /// Its incarnation.
     pub file_id: FileId,
+    /// The incarnation's number.
+    pub file_number: FileNumber,
     /// Its generation.
     pub blob: BlobId,
     /// Its length in bytes.
@@ -119,6 +201,33 @@ pub struct ObjectRow {
     pub modified_at: Timestamp,
     /// When the bucket's retention ends it.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A file whose ids are told before its bytes are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReservationRow {
+    /// The incarnation that will be; unique among objects and reservations.
+    pub file_id: FileId,
+    /// Its number; unique among objects and reservations.
+    pub file_number: FileNumber,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// The bucket its bytes go to.
+    pub bucket: BucketName,
+    /// The object key its bytes go to.
+    pub key: ObjectKey,
+    /// The name to save it under, as it was given.
+    pub name: String,
+    /// Its media type, where one was given.
+    pub content_type: Option<String>,
+    /// Whether its bytes are provisional until they are confirmed.
+    pub needs_confirmation: bool,
+    /// The API key that made it.
+    pub created_by: ApiKeyId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, and provisional bytes with it.
+    pub expires_at: Timestamp,
 }
 
 /// An issued URL in link form.

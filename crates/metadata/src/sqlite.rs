@@ -18,8 +18,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyRow, BucketPage, BucketRow, GrantKey, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow,
-    Publication, PublishError, Published, RevocationRow, SigningKeyRow, Swept, TenantRow, UploadRow, faults, statements,
+    ApiKeyChange, ApiKeyRow, BucketPage, BucketRow, Confirmation, FileRef, FileRow, GrantKey, LinkRow, MetadataError,
+    MetadataStore, ObjectPage, ObjectRow, PartRow, Publication, PublishError, Published, ReservationRow, RevocationRow,
+    SigningKeyRow, SigningKeyState, Swept, TenantRow, UploadRow, faults, statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -28,7 +29,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use valetkey_model::{
-    BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Region, SecretDigest, TenantName, Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Region, SecretDigest, SigningKeyId, TenantName, Timestamp,
+    UploadId,
 };
 
 /// How a [`SqliteStore`] works; the defaults suit one server on one machine.
@@ -106,12 +108,33 @@ impl MetadataStore for SqliteStore {
         self.readers.read(|connection| rows::all(connection, statements::API_KEYS, [], rows::api_key)).await
     }
 
+    async fn update_api_key(
+        &self,
+        tenant: &TenantName,
+        id: &ApiKeyId,
+        change: ApiKeyChange,
+        now: Timestamp,
+    ) -> Result<ApiKeyRow, MetadataError> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        self.writer.write(move |connection| Ok(writes::update_api_key(connection, &tenant, &id, change, now)?)).await
+    }
+
     async fn create_signing_key(&self, key: SigningKeyRow) -> Result<(), MetadataError> {
         self.writer.write(move |connection| Ok(writes::create_signing_key(connection, &key)?)).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>, MetadataError> {
         self.readers.read(|connection| rows::all(connection, statements::SIGNING_KEYS, [], rows::signing_key)).await
+    }
+
+    async fn set_signing_key_state(
+        &self,
+        tenant: &TenantName,
+        id: &SigningKeyId,
+        state: SigningKeyState,
+    ) -> Result<SigningKeyRow, MetadataError> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        self.writer.write(move |connection| Ok(writes::set_signing_key_state(connection, &tenant, &id, state)?)).await
     }
 
     async fn create_bucket(&self, bucket: BucketRow) -> Result<(), MetadataError> {
@@ -132,6 +155,11 @@ impl MetadataStore for SqliteStore {
     ) -> Result<BucketPage, MetadataError> {
         let (tenant, region, after) = (tenant.clone(), region.cloned(), after.cloned());
         self.readers.read(move |connection| reads::buckets(connection, &tenant, region.as_ref(), after.as_ref(), limit)).await
+    }
+
+    async fn set_bucket_public(&self, tenant: &TenantName, name: &BucketName, public: bool) -> Result<BucketRow, MetadataError> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        self.writer.write(move |connection| Ok(writes::set_bucket_public(connection, &tenant, &name, public)?)).await
     }
 
     async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError> {
@@ -175,6 +203,31 @@ impl MetadataStore for SqliteStore {
 
     async fn record_digests(&self, blob: BlobId, sha1: [u8; 20], md5: [u8; 16]) -> Result<(), MetadataError> {
         self.writer.write(move |connection| Ok(writes::record_digests(connection, blob, &sha1, &md5)?)).await
+    }
+
+    async fn reserve_file(&self, reservation: ReservationRow) -> Result<ReservationRow, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::reserve_file(connection, reservation)?)).await
+    }
+
+    async fn reservation(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ReservationRow>, MetadataError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        self.readers
+            .read(move |connection| {
+                rows::first(connection, statements::RESERVATION, [bucket.as_str(), key.as_str()], rows::reservation)
+            })
+            .await
+    }
+
+    async fn file(&self, file: FileRef) -> Result<FileRow, MetadataError> {
+        self.readers.read(move |connection| reads::file(&*connection.unchecked_transaction()?, file)).await
+    }
+
+    async fn confirm_file(&self, confirmation: Confirmation) -> Result<FileRow, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::confirm_file(connection, confirmation)?)).await
+    }
+
+    async fn delete_file(&self, file: FileId, now: Timestamp) -> Result<FileRow, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::delete_file(connection, file, now)?)).await
     }
 
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError> {

@@ -15,13 +15,13 @@ macro_rules! statements {
 
 macro_rules! api_key_columns {
     () => {
-        "id, tenant, secret, bearer, scopes, buckets, created_at, expires_at, disabled_at"
+        "id, tenant, secret, bearer, scopes, buckets, created_at, expires_at, disabled_at, deleted_at"
     };
 }
 
 macro_rules! signing_key_columns {
     () => {
-        "id, tenant, algorithm, sealed_secret, state, owner, max_lifetime_seconds, created_at"
+        "id, tenant, algorithm, sealed_secret, state, owner, max_lifetime_seconds, created_at, limits"
     };
 }
 
@@ -34,7 +34,14 @@ macro_rules! bucket_columns {
 macro_rules! object_columns {
     () => {
         "bucket, object_key, file_id, blob_id, size_bytes, content_type, file_name, sha256, sha1, md5, created_at, \
-         modified_at, expires_at"
+         modified_at, expires_at, file_number"
+    };
+}
+
+macro_rules! reservation_columns {
+    () => {
+        "file_id, file_number, tenant, bucket, object_key, name, content_type, needs_confirmation, created_by, created_at, \
+         expires_at"
     };
 }
 
@@ -64,17 +71,24 @@ statements! {
     INSERT_TENANT = "INSERT INTO tenants (name, created_at) VALUES ($1, $2)";
     TENANTS = "SELECT name, created_at FROM tenants ORDER BY name";
 
-    INSERT_API_KEY = "INSERT INTO api_keys (", api_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    INSERT_API_KEY = "INSERT INTO api_keys (", api_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     /// A credential is found by its digest alone, so that one key's secret may not be another's bearer value.
     CREDENTIAL_TAKEN = "SELECT 1 FROM api_keys WHERE secret = $1 OR bearer = $1 LIMIT 1";
     API_KEYS = "SELECT ", api_key_columns!(), " FROM api_keys ORDER BY id";
-    API_KEY_STATE = "SELECT expires_at, disabled_at FROM api_keys WHERE id = $1 AND tenant = $2";
+    API_KEY = "SELECT ", api_key_columns!(), " FROM api_keys WHERE id = $1 AND tenant = $2";
+    OTHER_API_KEYS = "SELECT ", api_key_columns!(), " FROM api_keys WHERE tenant = $1 AND id <> $2 AND disabled_at IS NULL";
+    UPDATE_API_KEY = "UPDATE api_keys SET secret = $1, scopes = $2, buckets = $3, expires_at = $4, disabled_at = $5, \
+        deleted_at = $6 WHERE id = $7";
 
-    INSERT_SIGNING_KEY = "INSERT INTO signing_keys (", signing_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT_SIGNING_KEY = "INSERT INTO signing_keys (", signing_key_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     SIGNING_KEYS = "SELECT ", signing_key_columns!(), " FROM signing_keys ORDER BY id";
+    SIGNING_KEY = "SELECT ", signing_key_columns!(), " FROM signing_keys WHERE id = $1 AND tenant = $2";
+    SET_SIGNING_KEY_STATE = "UPDATE signing_keys SET state = $1 WHERE id = $2";
 
     INSERT_BUCKET = "INSERT INTO buckets (", bucket_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)";
     BUCKET = "SELECT ", bucket_columns!(), " FROM buckets WHERE name = $1";
+    BUCKET_OF_TENANT = "SELECT ", bucket_columns!(), " FROM buckets WHERE name = $1 AND tenant = $2";
+    SET_BUCKET_PUBLIC = "UPDATE buckets SET public = $1 WHERE name = $2 AND tenant = $3";
     BUCKETS = "SELECT ", bucket_columns!(), " FROM buckets WHERE tenant = $1 AND name > $2 ORDER BY name LIMIT $3";
     BUCKETS_OF_REGION = "SELECT ", bucket_columns!(), " FROM buckets WHERE tenant = $1 AND region = $2 AND name > $3 \
         ORDER BY name LIMIT $4";
@@ -89,13 +103,26 @@ statements! {
     OBJECTS_BETWEEN = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 \
         ORDER BY object_key LIMIT $4";
     UPSERT_OBJECT = "INSERT INTO objects (", object_columns!(), ") \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (bucket, object_key) DO UPDATE SET \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (bucket, object_key) DO UPDATE SET \
         file_id = excluded.file_id, blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, \
         content_type = excluded.content_type, file_name = excluded.file_name, sha256 = excluded.sha256, \
         sha1 = excluded.sha1, md5 = excluded.md5, created_at = excluded.created_at, modified_at = excluded.modified_at, \
-        expires_at = excluded.expires_at";
+        expires_at = excluded.expires_at, file_number = excluded.file_number";
+    OBJECT_BY_FILE_ID = "SELECT ", object_columns!(), " FROM objects WHERE file_id = $1";
+    OBJECT_BY_FILE_NUMBER = "SELECT ", object_columns!(), " FROM objects WHERE file_number = $1";
     DELETE_OBJECT = "DELETE FROM objects WHERE bucket = $1 AND object_key = $2";
     RECORD_DIGESTS = "UPDATE objects SET sha1 = $1, md5 = $2 WHERE blob_id = $3";
+
+    INSERT_RESERVATION = "INSERT INTO reservations (", reservation_columns!(), ") \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    RESERVATION = "SELECT ", reservation_columns!(), " FROM reservations WHERE bucket = $1 AND object_key = $2";
+    RESERVATION_BY_FILE_ID = "SELECT ", reservation_columns!(), " FROM reservations WHERE file_id = $1";
+    RESERVATION_BY_FILE_NUMBER = "SELECT ", reservation_columns!(), " FROM reservations WHERE file_number = $1";
+    DELETE_RESERVATION = "DELETE FROM reservations WHERE file_id = $1";
+    FILE_NUMBER_IS_TAKEN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE file_number = $1) \
+        OR EXISTS (SELECT 1 FROM reservations WHERE file_number = $1)";
+    FILE_OR_PLACE_IS_TAKEN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE file_id = $1) \
+        OR EXISTS (SELECT 1 FROM objects WHERE bucket = $2 AND object_key = $3)";
 
     BLOB_IS_KNOWN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE blob_id = $1) \
         OR EXISTS (SELECT 1 FROM parts WHERE blob_id = $1) OR EXISTS (SELECT 1 FROM doomed_blobs WHERE blob_id = $1)";
@@ -141,6 +168,8 @@ statements! {
         WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
     SWEEP_LEDGERS = "DELETE FROM ledgers WHERE (tenant, signing_key, link_id) IN (SELECT tenant, signing_key, link_id \
         FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
+    SWEEP_RESERVATIONS = "DELETE FROM reservations WHERE file_id IN (SELECT file_id FROM reservations WHERE expires_at <= $1 \
+        ORDER BY expires_at LIMIT $2)";
     EXPIRED_UPLOADS = "SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
 }
 

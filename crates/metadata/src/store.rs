@@ -2,16 +2,16 @@
 
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyRow, BucketRow, GrantKey, LinkRow, MetadataError, ObjectRow, PartRow, RevocationRow, SigningKeyRow, TenantRow,
-    UploadRow,
+    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, LinkRow, MetadataError, ObjectRow, PartRow, ReservationRow, RevocationRow,
+    SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, FileId, LinkId, ObjectKey, PutMode, Refusal, Region, SecretDigest, TenantName, Timestamp,
-    UploadId,
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, PutMode, Refusal, Region, SecretDigest, SigningKeyId,
+    TenantName, Timestamp, UploadId,
 };
 
 /// How long a link is kept after it has expired: until then its holder is told that it has, later that there is no such link.
@@ -42,7 +42,8 @@ pub struct Guard {
     pub tenant: TenantName,
     /// The link; refused as [`Refusal::Revoked`] if it was taken back meanwhile. `None` for a publication by API key.
     pub link_id: Option<LinkId>,
-    /// The principal; refused as [`Refusal::IssuerDisabled`] if it is disabled or expired meanwhile.
+    /// The principal; refused as [`Refusal::IssuerDisabled`] if it is disabled or expired meanwhile, or may no longer write this
+    /// to this bucket.
     pub api_key: Option<ApiKeyId>,
 }
 
@@ -60,8 +61,11 @@ pub struct Spend {
 /// What must hold for a publication to happen; otherwise it is refused as [`Refusal::Exists`] (or [`Refusal::ObjectGone`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishCondition {
-    /// Whether it may replace an object.
+    /// Whether it may replace an object. [`PutMode::Reserved`] needs a reservation of the place; without one it is
+    /// [`Refusal::Exists`] where an object is, else [`Refusal::ObjectGone`].
     pub mode: PutMode,
+    /// Whether nothing may be there, whatever the mode.
+    pub absent: bool,
     /// The generation it may replace, and only this one.
     pub replaces: Option<BlobId>,
     /// The incarnation that must still be there.
@@ -71,12 +75,14 @@ pub struct PublishCondition {
 /// One new generation, to be made visible atomically.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// The bucket, which must exist.
+    /// The bucket, which must exist and be the guard's tenant's.
     pub bucket: BucketName,
     /// The object key.
     pub key: ObjectKey,
-    /// The file id of the new incarnation, if there is none.
+    /// The file id of the new incarnation, if there is none and the place is not reserved.
     pub new_file_id: FileId,
+    /// Its number; where that is taken, the next free one.
+    pub new_file_number: FileNumber,
     /// The bytes, already durable.
     pub blob: BlobId,
     /// Their length.
@@ -114,6 +120,38 @@ pub struct Published {
     pub replaced: bool,
 }
 
+/// By which id a file is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileRef {
+    /// Its incarnation's id.
+    Id(FileId),
+    /// Its number.
+    Number(FileNumber),
+}
+
+/// What there is of a file at one instant, expired or not: the caller compares each `expires_at`. Without either there is no
+/// such file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its reservation, until it ends: by a confirmation, or by the publication where none is needed.
+    pub reservation: Option<ReservationRow>,
+    /// Its bytes, once they are there.
+    pub object: Option<ObjectRow>,
+}
+
+/// A file whose bytes are no longer to be provisional.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The file.
+    pub file_id: FileId,
+    /// Another name to save it under.
+    pub name: Option<String>,
+    /// How long its bucket keeps an object, counted from its publication; `None` is for ever.
+    pub retention: Option<Duration>,
+    /// The instant of confirmation.
+    pub now: Timestamp,
+}
+
 /// Why a publication did not happen. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -130,7 +168,7 @@ pub enum PublishError {
 pub struct Swept {
     /// Objects whose retention ended, to be dropped from caches.
     pub expired_objects: Vec<(BucketName, ObjectKey)>,
-    /// How many other rows went: links, ledgers, revocations, uploads.
+    /// How many other rows went: links, ledgers, revocations, uploads, reservations.
     pub n_rows: u64,
 }
 
@@ -152,12 +190,30 @@ pub trait MetadataStore: Send + Sync + 'static {
     async fn tenants(&self) -> Result<Vec<TenantRow>, MetadataError>;
     /// Makes an API key. [`MetadataError::AlreadyExists`] if its id, secret or bearer value is taken; `NotFound` without its tenant.
     async fn create_api_key(&self, key: ApiKeyRow) -> Result<(), MetadataError>;
-    /// Every API key.
+    /// Every API key, deleted ones included.
     async fn api_keys(&self) -> Result<Vec<ApiKeyRow>, MetadataError>;
+    /// Changes an API key of a tenant, and gives it as it is now. [`MetadataError::NotFound`] if there is none, or it was
+    /// deleted; [`MetadataError::AlreadyExists`] if the secret is taken; [`MetadataError::Conflict`] if the tenant had an
+    /// [administrator](ApiKeyRow::is_administrator) at `now` and would have none after it.
+    async fn update_api_key(
+        &self,
+        tenant: &TenantName,
+        id: &ApiKeyId,
+        change: ApiKeyChange,
+        now: Timestamp,
+    ) -> Result<ApiKeyRow, MetadataError>;
     /// Makes a signing key. [`MetadataError::AlreadyExists`] if the `kid` is taken in the installation; `NotFound` without its tenant.
     async fn create_signing_key(&self, key: SigningKeyRow) -> Result<(), MetadataError>;
     /// Every signing key.
     async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>, MetadataError>;
+    /// Puts a signing key of a tenant into a state, and gives it as it is now. [`MetadataError::NotFound`];
+    /// [`MetadataError::Conflict`] if it was revoked and is to be anything else.
+    async fn set_signing_key_state(
+        &self,
+        tenant: &TenantName,
+        id: &SigningKeyId,
+        state: SigningKeyState,
+    ) -> Result<SigningKeyRow, MetadataError>;
 
     /// Makes a bucket. [`MetadataError::AlreadyExists`] if the name is taken in the installation.
     async fn create_bucket(&self, bucket: BucketRow) -> Result<(), MetadataError>;
@@ -171,6 +227,8 @@ pub trait MetadataStore: Send + Sync + 'static {
         after: Option<&BucketName>,
         limit: u32,
     ) -> Result<BucketPage, MetadataError>;
+    /// Makes a tenant's bucket public or private, and gives it as it is now. [`MetadataError::NotFound`], also if it is another's.
+    async fn set_bucket_public(&self, tenant: &TenantName, name: &BucketName, public: bool) -> Result<BucketRow, MetadataError>;
     /// Deletes a bucket. [`MetadataError::NotFound`]; [`MetadataError::NotEmpty`] while it holds live objects (at `now`); its
     /// uploads under way go with it.
     async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError>;
@@ -190,12 +248,16 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Makes a new generation visible; the one replaced is doomed. An object whose retention has ended counts as absent: a new
     /// incarnation begins. What is already published is told again, without a second use.
     ///
+    /// At a place that is reserved (at `now`) the incarnation takes the reservation's ids and beginning, and the object its name
+    /// and, where it has one, its media type. If it needs no confirmation that is its end; if it does, the object ends with the
+    /// reservation unless [`MetadataStore::confirm_file`] comes before.
+    ///
     /// Checked in this order: [`Guard`], [`Spend`], [`PublishCondition`]. `PublishError::Store(NotFound)` without the bucket, if
     /// the upload that it completes is gone, or if the blob is doomed; `PublishError::Store(AlreadyExists)` if the blob is
     /// another object's.
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError>;
-    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed. Gives what was deleted,
-    /// expired or not: the caller compares `expires_at`.
+    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed, and a reservation of the
+    /// same incarnation goes with it. Gives what was deleted, expired or not: the caller compares `expires_at`.
     async fn delete_object(
         &self,
         bucket: &BucketName,
@@ -205,6 +267,21 @@ pub trait MetadataStore: Send + Sync + 'static {
     ) -> Result<Option<ObjectRow>, MetadataError>;
     /// Records digests made at first need; no effect if the blob is no object's any more.
     async fn record_digests(&self, blob: BlobId, sha1: [u8; 20], md5: [u8; 16]) -> Result<(), MetadataError>;
+
+    /// Reserves a place for a file, and gives the reservation as it was recorded: with the next free number, where its own is
+    /// taken. [`MetadataError::AlreadyExists`] if its file id or place is taken; `NotFound` if the bucket is not there
+    /// or not its tenant's.
+    async fn reserve_file(&self, reservation: ReservationRow) -> Result<ReservationRow, MetadataError>;
+    /// The reservation of this place, expired or not.
+    async fn reservation(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ReservationRow>, MetadataError>;
+    /// What there is of a file.
+    async fn file(&self, file: FileRef) -> Result<FileRow, MetadataError>;
+    /// Ends a file's reservation, if its bytes are there and neither has expired: they stay as long as the bucket keeps them, and
+    /// nothing is published there any more under [`PutMode::Reserved`]. Gives the file as it is afterwards: one that has its
+    /// reservation still was not confirmed, for want of bytes. A file without a reservation stays as it is.
+    async fn confirm_file(&self, confirmation: Confirmation) -> Result<FileRow, MetadataError>;
+    /// Deletes a file, its reservation and its object; the blob is doomed. Gives what was deleted, expired or not.
+    async fn delete_file(&self, file: FileId, now: Timestamp) -> Result<FileRow, MetadataError>;
 
     /// Of these blobs, the ones some row names (objects, parts, doomed).
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError>;
@@ -252,7 +329,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
 
     /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links (after
-    /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts).
+    /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts), reservations (their provisional objects
+    /// end with them).
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
     /// The latest instant that any write carried: the clock may not start before it.
     async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError>;

@@ -138,6 +138,46 @@ impl BlobId {
     }
 }
 
+/// The number of an incarnation, for protocols whose ids are integers: 53 random bits, which JSON readers keep, and never 0.
+/// Unique in the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct FileNumber(u64);
+
+impl FileNumber {
+    /// The largest one: 2⁵³ − 1.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// This number, if it is from 1 to [`FileNumber::MAX`].
+    pub const fn new(number: u64) -> Option<Self> {
+        if number >= 1 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
+    }
+
+    /// A new random one.
+    pub fn random(entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 8];
+        entropy.fill(&mut bytes);
+        Self((u64::from_be_bytes(bytes) >> 11).max(1))
+    }
+
+    /// As an integer.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it, where it is taken; after the largest comes 1.
+    #[must_use]
+    pub const fn following(self) -> Self {
+        if self.0 == Self::MAX.0 { Self(1) } else { Self(self.0 + 1) }
+    }
+}
+
+impl fmt::Display for FileNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +201,16 @@ mod tests {
         for text in ["", "lnk_", "lnk_BwcHBwcHBwcHBwcHBwcHBx", "BwcHBwcHBwcHBwcHBwcHBw", "lnk_BwcHBwcHBwcHBwcHBwcHBw="] {
             assert!(text.parse::<LinkId>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_number_has_53_bits_and_is_never_0() {
+        let largest = (1 << 53) - 1;
+        for (number, valid) in [(0, false), (1, true), (largest, true), (largest + 1, false), (u64::MAX, false)] {
+            assert_eq!(FileNumber::new(number).map(FileNumber::get), valid.then_some(number), "{number}");
+        }
+        assert_eq!(FileNumber::random(&Sevens).get(), 0x0707_0707_0707_0707 >> 11);
+        assert_eq!((FileNumber::MAX.following().get(), FileNumber(1).following().get()), (1, 2));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod terms;
 
 pub use clock::{Clock, Timestamp};
 pub use fault::sabotaged;
-pub use id::{BlobId, Entropy, FileId, IdError, LinkId, SessionId, UploadId};
+pub use id::{BlobId, Entropy, FileId, FileNumber, IdError, LinkId, SessionId, UploadId};
 pub use name::{ApiKeyId, BucketName, NameError, ObjectKey, Region, Retention, SigningKeyId, TenantName};
 pub use permission::{Dialect, Disposition, Method, Permission};
 pub use refusal::Refusal;

@@ -130,6 +130,20 @@ name!(
     "a region: 1 to 32 letters, digits, `-` or `_`"
 );
 
+impl BucketName {
+    /// The bucket of files of a tenant: `files-` and its name, or where that is no bucket's name, the sixteen hexadecimal digits
+    /// of `otherwise`.
+    pub fn of_files(tenant: &TenantName, otherwise: u64) -> Self {
+        // Hexadecimal digits are lower-case letters and digits.
+        format!("files-{tenant}").parse().unwrap_or_else(|_| Self(format!("files-{otherwise:016x}").into()))
+    }
+
+    /// Whether the name is set apart for some tenant's bucket of files.
+    pub fn is_of_files(&self) -> bool {
+        self.0.starts_with("files-")
+    }
+}
+
 impl ObjectKey {
     /// Whether the key can be written as a URL path that every client leaves alone: no empty, `.` or `..` segment, no control
     /// character. The native API takes only such keys.
@@ -193,6 +207,17 @@ mod tests {
         for (text, valid) in [("abc", true), ("a-b_c.9", true), ("ab", false), ("Abc", false), ("a/b", false), ("...", false)] {
             assert_eq!(text.parse::<BucketName>().is_ok(), valid, "{text}");
         }
+    }
+
+    #[test]
+    fn a_bucket_of_files_is_named_after_its_tenant() {
+        let long = "x".repeat(123);
+        for (tenant, name) in [("acme", "files-acme"), ("Acme", "files-0000000000000abc"), (&long, "files-0000000000000abc")] {
+            let bucket = BucketName::of_files(&tenant.parse().unwrap(), 0xabc);
+            assert_eq!(bucket.as_str(), name);
+            assert!(bucket.is_of_files() && bucket.as_str().parse::<BucketName>().is_ok());
+        }
+        assert!(!"files".parse::<BucketName>().unwrap().is_of_files());
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl Refusal {
     pub const fn retry_after_seconds(self) -> Option<u32> {
         match self {
             Self::InUse | Self::Unavailable => Some(2),
-            Self::TooManyRequests => Some(10),
+            Self::TooManyRequests => Some(1),
             _ => None,
         }
     }

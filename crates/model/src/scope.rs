@@ -150,7 +150,11 @@ impl Serialize for Scopes {
 impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = Vec::<String>::deserialize(deserializer)?;
-        words.join(" ").parse().map_err(serde::de::Error::custom)
+        let scopes = words.iter().try_fold(Self::NONE, |set, word| match word.parse::<Self>() {
+            Ok(scopes) if !word.is_empty() && !word.contains(|letter: char| letter.is_ascii_whitespace()) => Ok(Self(set.0 | scopes.0)),
+            _ => Err(ScopeError { found: word.chars().take(64).collect() }),
+        });
+        scopes.map_err(serde::de::Error::custom)
     }
 }
 
@@ -163,6 +167,17 @@ mod tests {
         let star: Scopes = "*".parse().unwrap();
         assert!(!star.has(Scope::Admin) && star.iter().count() == 9);
         assert_eq!("* admin".parse(), Ok(Scopes::EVERYTHING));
+    }
+
+    #[test]
+    fn a_list_has_one_scope_to_an_element() {
+        let read = |json| serde_json::from_str::<Scopes>(json).map(|scopes| scopes.to_string()).map_err(drop);
+        assert_eq!(read(r#"["admin", "object:read", "admin"]"#), Ok("object:read admin".to_owned()));
+        assert_eq!(read(r#"["*"]"#), Ok(Scopes::ALL_BUT_ADMIN.to_string()));
+        assert_eq!(read("[]"), Ok(String::new()));
+        for json in [r#"[""]"#, r#"["object:read admin"]"#, r#"[" admin"]"#, r#"["read"]"#, r#""admin""#] {
+            assert_eq!(read(json), Err(()), "{json}");
+        }
     }
 
     #[test]

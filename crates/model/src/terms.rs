@@ -1,6 +1,6 @@
 //! What a signed URL was issued for: the same terms whether a token carries them or a link finds them.
 
-use crate::{ApiKeyId, BlobId, Dialect, Disposition, Permission};
+use crate::{ApiKeyId, BlobId, Dialect, Disposition, FileId, Permission};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,6 +36,9 @@ pub struct Terms {
     /// Only this generation of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<BlobId>,
+    /// Only this incarnation of the object: who deletes it ends the URL, whatever is created there afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<FileId>,
     /// What an upload must be like.
     #[serde(default)]
     pub upload: UploadRules,
@@ -60,6 +63,7 @@ impl Terms {
             content_type: None,
             addresses: Vec::new(),
             pin: None,
+            incarnation: None,
             upload: UploadRules::default(),
             label: None,
             issuer: None,
@@ -107,6 +111,8 @@ pub enum PutMode {
     Create,
     /// Either way.
     Replace,
+    /// Only into a place that is reserved for a file: it is refused once the file is confirmed, and may replace until then.
+    Reserved,
 }
 
 /// A media type, or a whole top-level type: `image/png` or `image/*`. Parameters play no part.

@@ -12,7 +12,7 @@ use std::io::BufRead as _;
 use std::net::IpAddr;
 use std::time::Duration;
 use valetkey_model::{LinkId, Method, Secret, SigningKeyId, TenantName, Terms, Timestamp};
-use valetkey_signing::{Algorithm, Claims, KeyOwner, KeyRing, PathRule, Presented, SigningKey, sign, verify};
+use valetkey_signing::{Algorithm, Claims, KeyOwner, KeyRing, PathRule, Presented, Resource, SigningKey, sign, verify};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,8 +78,13 @@ fn answer(line: &str) -> Result<Value, Box<dyn Error>> {
             };
             Ok(match verify(&presented, &KeyRing::new([key])?) {
                 Ok(verified) => {
-                    let (bucket, key) = (verified.bucket().as_str(), verified.object_key().as_str());
-                    json!({ "accepted": { "bucket": bucket, "key": key, "terms": verified.claims().terms } })
+                    let terms = &verified.claims().terms;
+                    match verified.resource() {
+                        Resource::Object { bucket, key } => {
+                            json!({ "accepted": { "bucket": bucket, "key": key, "terms": terms } })
+                        }
+                        Resource::File(file) => json!({ "accepted": { "file": file, "terms": terms } }),
+                    }
                 }
                 Err(refusal) => json!({ "refused": refusal.code() }),
             })

@@ -4,8 +4,8 @@ use crate::cbor::{MapWriter, Read, Reader, Unreadable, Writer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use valetkey_model::{
-    BlobId, Counting, Dialect, DigestRule, Disposition, LinkId, MediaTypeRule, Method, Network, Permission, PutMode, TenantName,
-    Terms, Timestamp, UploadRules,
+    BlobId, Counting, Dialect, DigestRule, Disposition, FileId, LinkId, MediaTypeRule, Method, Network, Permission, PutMode,
+    TenantName, Terms, Timestamp, UploadRules,
 };
 
 /// The label of the private claim, a map of the terms that no standard claim carries. Private labels are those below −65536
@@ -34,7 +34,8 @@ pub struct Claims {
 /// Which paths a token is for, in canonical form with the base path in front.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathRule {
-    /// This one: see [`canonical_object_path`](crate::canonical_object_path).
+    /// This one: see [`canonical_object_path`](crate::canonical_object_path) and, for reading only,
+    /// [`canonical_file_path`](crate::canonical_file_path).
     Exact(String),
     /// All that begin with this; it ends in `/`, and the bucket is part of it. Reading only, and without a number of uses.
     Prefix(String),
@@ -78,6 +79,7 @@ mod private {
     pub(super) const MODE: i64 = 11;
     pub(super) const LABEL: i64 = 12;
     pub(super) const ISSUER: i64 = 13;
+    pub(super) const INCARNATION: i64 = 14;
 }
 
 /// What the payload of a token says: the claims, and the methods as they are listed, which may be fewer than the permission's.
@@ -130,8 +132,9 @@ impl Claims {
             if !prefix.ends_with('/') {
                 return Some("a path prefix that does not end in `/`");
             }
-            if terms.permission != Permission::Read || terms.uses.is_some() || terms.pin.is_some() {
-                return Some("a path prefix is for reading only, without a number of uses or a pin");
+            let one_object = terms.pin.is_some() || terms.incarnation.is_some();
+            if terms.permission != Permission::Read || terms.uses.is_some() || one_object {
+                return Some("a path prefix is for reading only, without a number of uses, a pin or an incarnation");
             }
         }
         if terms.file_name.as_ref().is_some_and(|name| name.is_empty() || name.contains(char::is_control)) {
@@ -263,12 +266,16 @@ fn write_private(terms: &Terms, map: &mut MapWriter) {
     match mode {
         PutMode::Create => {}
         PutMode::Replace => map.entry(private::MODE).unsigned(1),
+        PutMode::Reserved => map.entry(private::MODE).unsigned(2),
     }
     if let Some(label) = &terms.label {
         map.entry(private::LABEL).text(label);
     }
     if let Some(issuer) = &terms.issuer {
         map.entry(private::ISSUER).text(issuer.as_str());
+    }
+    if let Some(file_id) = &terms.incarnation {
+        map.entry(private::INCARNATION).bytes(file_id.as_bytes());
     }
 }
 
@@ -445,9 +452,12 @@ fn read_private(value: &mut Reader<'_>, terms: &mut Terms) -> Read<()> {
                 })?;
                 terms.upload.digest = Some(digest);
             }
-            private::MODE => terms.upload.mode = read_one_of(value, [(1, PutMode::Replace)])?,
+            private::MODE => {
+                terms.upload.mode = read_one_of(value, [(1, PutMode::Replace), (2, PutMode::Reserved)])?;
+            }
             private::LABEL => terms.label = Some(value.text()?.into_owned()),
             private::ISSUER => terms.issuer = Some(value.text()?.parse().map_err(|_| Unreadable)?),
+            private::INCARNATION => terms.incarnation = Some(FileId::from_bytes(read_exactly(value)?)),
             _ => return Err(Unreadable),
         }
         Ok(())

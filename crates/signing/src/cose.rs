@@ -50,7 +50,13 @@ impl<'a> Envelope<'a> {
             let tag = tag.filter(|tag| matches!(*tag, TAG_MAC0 | TAG_SIGN1)).ok_or(Unreadable)?;
             message.tuple(4, |parts| {
                 let protected = parts.bytes()?;
-                let (algorithm, protected_key_id) = read_protected(&protected)?;
+                let (algorithm, protected_key_id) = match &protected {
+                    Cow::Borrowed(bytes) => read_protected(bytes)?,
+                    Cow::Owned(bytes) => {
+                        let (algorithm, key_id) = read_protected(bytes)?;
+                        (algorithm, key_id.map(|key_id| Cow::Owned(key_id.into_owned())))
+                    }
+                };
                 let mut unprotected_key_id = None;
                 parts.map(|label, value| {
                     if label != KID {
@@ -60,8 +66,7 @@ impl<'a> Envelope<'a> {
                     Ok(())
                 })?;
                 let key_id = match (protected_key_id, unprotected_key_id) {
-                    (Some(key_id), None) => Cow::Owned(key_id),
-                    (None, Some(key_id)) => key_id,
+                    (Some(key_id), None) | (None, Some(key_id)) => key_id,
                     _ => return Err(Unreadable),
                 };
                 Ok(Self { tag, algorithm, key_id, protected, payload: parts.bytes()?, proof: parts.bytes()? })
@@ -90,13 +95,13 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn read_protected(protected: &[u8]) -> Read<(i64, Option<Vec<u8>>)> {
+fn read_protected(protected: &[u8]) -> Read<(i64, Option<Cow<'_, [u8]>>)> {
     let (mut algorithm, mut key_id) = (None, None);
     Reader::whole(protected, |header| {
         header.map(|label, value| {
             match label {
                 ALG => algorithm = Some(value.integer()?),
-                KID => key_id = Some(value.bytes()?.into_owned()),
+                KID => key_id = Some(value.bytes()?),
                 _ => return Err(Unreadable),
             }
             Ok(())

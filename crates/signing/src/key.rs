@@ -202,7 +202,7 @@ impl KeyLimits {
     }
 
     /// Whether the limits leave room for these claims. `base_path` is where object paths begin; where it is not known (when
-    /// signing), the first `/o/` is taken for it.
+    /// signing), it is taken to end at the first `/o/`, or at the first `/api/v1/rawFiles/` where there is none.
     fn permit(&self, claims: &Claims, base_path: Option<&str>) -> Result<(), SignError> {
         let denied = |reason| Err(SignError::NotPermitted { reason });
         let permission = claims.terms.permission;
@@ -210,22 +210,30 @@ impl KeyLimits {
             return denied("it is not for this permission");
         }
         let terms = &claims.terms;
-        let private_limit = terms.uses.is_some() || terms.pin.is_some() || terms.upload != UploadRules::default();
+        let one_object = terms.pin.is_some() || terms.incarnation.is_some();
+        let private_limit = terms.uses.is_some() || one_object || terms.upload != UploadRules::default();
         if self.reach == KeyReach::Shared && private_limit {
-            return denied("it is shared with edges, which enforce neither uses, pins nor upload rules");
+            return denied("it is shared with edges, which enforce neither uses, pins, incarnations nor upload rules");
         }
         let lifetime = claims.expires_at.since(claims.issued_at);
         if lifetime > self.max_lifetime {
             return Err(SignError::LifetimeTooLong { found: lifetime, permitted: self.max_lifetime });
         }
-        if self.buckets.is_none() && self.prefixes.is_none() {
-            return Ok(());
-        }
         let (PathRule::Exact(granted) | PathRule::Prefix(granted)) = &claims.path;
         let base_path = match base_path {
             Some(base_path) => base_path,
-            None => granted.find("/o/").and_then(|at| granted.get(..at)).unwrap_or_default(),
+            None => {
+                let at = granted.find("/o/").or_else(|| granted.find(path::RAW_FILES));
+                at.and_then(|at| granted.get(..at)).unwrap_or_default()
+            }
         };
+        let exact = matches!(claims.path, PathRule::Exact(_));
+        if path::names_files(base_path, granted) && (permission.writes() || !exact) {
+            return denied("a file by its id is for reading, one by one");
+        }
+        if self.buckets.is_none() && self.prefixes.is_none() {
+            return Ok(());
+        }
         let Some((bucket, key)) = path::granted_bucket_and_key(base_path, granted) else {
             return denied("it is limited to buckets or prefixes, and this is not an object's path");
         };

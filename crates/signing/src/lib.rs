@@ -7,7 +7,7 @@
 //! ```
 //! use std::time::Duration;
 //! use valetkey_model::{LinkId, Method, Permission, Refusal, Secret, Terms, Timestamp};
-//! use valetkey_signing::{Algorithm, Claims, KeyOwner, KeyRing, PathRule, Presented, SigningKey, sign, verify};
+//! use valetkey_signing::{Algorithm, Claims, KeyOwner, KeyRing, PathRule, Presented, Resource, SigningKey, sign, verify};
 //!
 //! let key = SigningKey::new("app-1".parse()?, "acme".parse()?, Algorithm::Hs256, KeyOwner::Server, &Secret::new([7; 32]))?;
 //! let now = Timestamp::from_seconds(1_800_000_000);
@@ -33,7 +33,8 @@
 //!     now,
 //!     expiry_leniency: Duration::ZERO,
 //! };
-//! assert_eq!(verify(&presented, &ring)?.object_key().as_str(), "q3 final.pdf");
+//! let named = Resource::Object { bucket: "reports".parse()?, key: "q3 final.pdf".parse()? };
+//! assert_eq!(verify(&presented, &ring)?.resource(), &named);
 //! presented.method = Method::Put;
 //! assert_eq!(verify(&presented, &ring).unwrap_err(), Refusal::WrongMethod);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -67,9 +68,10 @@
 //! | 7, 8 | smallest, largest upload in bytes | unsigned; 0 is left out of 7 |
 //! | 9 | media types of an upload | array of `type/subtype` or `type/*` |
 //! | 10 | digest of an upload | `[0, SHA-256]`, `[1, MD5]`, `[2, CRC-32C big-endian]` |
-//! | 11 | upload mode | 1 replace; create is left out |
+//! | 11 | upload mode | 1 replace, 2 reserved; create is left out |
 //! | 12 | label | text |
 //! | 13 | issuing principal | text: an API key's id |
+//! | 14 | incarnation | 16 bytes: a file id |
 //!
 //! # What is read
 //!
@@ -114,9 +116,9 @@ mod verify;
 pub use claims::{Claims, PRIVATE_CLAIM, PathRule};
 pub use error::SignError;
 pub use key::{Algorithm, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, SigningKey};
-pub use path::{canonical_object_path, decode_object_path};
+pub use path::{Resource, canonical_file_path, canonical_object_path, decode_object_path, parse_raw_file_id, raw_file_id};
 pub use sign::sign;
-pub use verify::{Presented, Verified, verify};
+pub use verify::{Presented, Verified, claimed_dialect, verify};
 
 /// The longest token that is made or read, in characters.
 pub const MAX_TOKEN_CHARS: usize = 2048;

@@ -1,12 +1,30 @@
-//! The canonical path of an object, and the object of a path.
+//! The canonical path of an object or file, and what a path names.
 //!
 //! A raw path is decoded once. The decoded key is the only thing that names the object, and the canonical path made from it is
 //! the only thing compared with what was granted: no second parser can see another path.
 
-use valetkey_model::{BucketName, ObjectKey, Refusal, sabotaged};
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use valetkey_model::{BucketName, FileId, ObjectKey, Refusal, sabotaged};
 
 /// What stands between the base path and the bucket.
 const OBJECTS: &str = "/o/";
+/// What stands between the base path and a raw file id.
+pub(crate) const RAW_FILES: &str = "/api/v1/rawFiles/";
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `{base_path}/o/{bucket}/{key}`
+    Object {
+        /// The bucket.
+        bucket: BucketName,
+        /// The object's key, decoded once.
+        key: ObjectKey,
+    },
+    /// `{base_path}/api/v1/rawFiles/{raw file id}`
+    File(FileId),
+}
 
 /// The path that names an object: `{base_path}/o/{bucket}/{key}`. Of the key's UTF-8, unreserved characters ([RFC 3986 §2.3])
 /// and `/` are kept; every other byte is `%XX` in upper case.
@@ -16,6 +34,19 @@ const OBJECTS: &str = "/o/";
 /// [RFC 3986 §2.3]: https://www.rfc-editor.org/rfc/rfc3986#section-2.3
 pub fn canonical_object_path(base_path: &str, bucket: &BucketName, key: &ObjectKey) -> String {
     canonical_path_and_key_start(base_path, bucket, key).0
+}
+
+/// Whether `path` is the [`canonical_object_path`] of this object.
+pub(crate) fn is_canonical_path_of(path: &str, base_path: &str, bucket: &BucketName, key: &ObjectKey) -> bool {
+    let below = path.strip_prefix(base_path.trim_end_matches('/')).and_then(|path| path.strip_prefix(OBJECTS));
+    let Some(encoded) = below.and_then(|path| path.strip_prefix(bucket.as_str())?.strip_prefix('/')) else { return false };
+    // Nearly always: the key is its own encoding.
+    if key.as_str().bytes().all(is_kept) {
+        return encoded == key.as_str();
+    }
+    let mut canonical = String::with_capacity(encoded.len());
+    encode_into(key.as_str(), &mut canonical);
+    encoded == canonical
 }
 
 /// The canonical path, and where in it the object key begins.
@@ -30,6 +61,34 @@ pub(crate) fn canonical_path_and_key_start(base_path: &str, bucket: &BucketName,
     let key_start = path.len();
     encode_into(key, &mut path);
     (path, key_start)
+}
+
+/// The path that names a file by its id: `{base_path}/api/v1/rawFiles/{raw file id}`. Every character of the id is unreserved.
+pub fn canonical_file_path(base_path: &str, file: FileId) -> String {
+    [base_path.trim_end_matches('/'), RAW_FILES, &raw_file_id(file)].concat()
+}
+
+/// A file id as it stands in paths: 4 `-` 9 lower-case base-36 digits of its SHA-256 (as a big-endian number, modulo 36¹³), `.`,
+/// and the id in base64url. The digits tell a mistyped id from one that is not there.
+pub fn raw_file_id(file: FileId) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    const MODULUS: u128 = 36_u128.pow(13);
+    let digest = Sha256::digest(file.as_bytes());
+    let mut rest = digest.iter().fold(0, |rest, byte| (rest << 8 | u128::from(*byte)) % MODULUS);
+    let mut digits = ['0'; 13];
+    for digit in digits.iter_mut().rev() {
+        // A remainder of 36 is below 36.
+        *digit = char::from(DIGITS[usize::try_from(rest % 36).unwrap_or_default()]);
+        rest /= 36;
+    }
+    let (front, back) = digits.split_at(4);
+    format!("{}-{}.{file}", front.iter().collect::<String>(), back.iter().collect::<String>())
+}
+
+/// The file of this raw file id, if it is one: its digits must be those of its id.
+pub fn parse_raw_file_id(text: &str) -> Option<FileId> {
+    let file: FileId = text.split_once('.')?.1.parse().ok()?;
+    (raw_file_id(file) == text).then_some(file)
 }
 
 /// Percent-encodes everything but unreserved characters and `/`.
@@ -60,22 +119,36 @@ fn is_kept(byte: u8) -> bool {
 /// decoded, holds a character that no path holds unencoded (`\`, `?`, `#`, a space or a control character), or names a key
 /// with an empty, `.` or `..` segment, NUL or another control character.
 pub fn decode_object_path(base_path: &str, raw_path: &str) -> Result<(BucketName, ObjectKey), Refusal> {
-    parse(base_path, raw_path).ok_or(Refusal::WrongPath)
+    match decode_path(base_path, raw_path)? {
+        Resource::Object { bucket, key } => Ok((bucket, key)),
+        Resource::File(_) => Err(Refusal::WrongPath),
+    }
 }
 
-fn parse(base_path: &str, raw_path: &str) -> Option<(BucketName, ObjectKey)> {
-    let below = raw_path.strip_prefix(base_path.trim_end_matches('/'))?.strip_prefix(OBJECTS)?;
+/// What a request's raw path names, by either form: as [`decode_object_path`], or a file whose raw id is right.
+pub(crate) fn decode_path(base_path: &str, raw_path: &str) -> Result<Resource, Refusal> {
+    let parse = || {
+        let below = raw_path.strip_prefix(base_path.trim_end_matches('/'))?;
+        match below.strip_prefix(OBJECTS) {
+            Some(object) => parse_object(object).map(|(bucket, key)| Resource::Object { bucket, key }),
+            None => parse_raw_file_id(&decode(below.strip_prefix(RAW_FILES)?)?).map(Resource::File),
+        }
+    };
+    parse().ok_or(Refusal::WrongPath)
+}
+
+fn parse_object(below: &str) -> Option<(BucketName, ObjectKey)> {
     let (bucket, key) = below.split_once('/')?;
     let bucket = decode(bucket)?.parse().ok()?;
     let key = decode(key)?;
-    let key: ObjectKey = if sabotaged("path-decoded-twice") { decode(&key)? } else { key }.parse().ok()?;
+    let key: ObjectKey = if sabotaged("path-decoded-twice") { decode(&key)?.parse() } else { key.parse() }.ok()?;
     key.is_plain_path().then_some((bucket, key))
 }
 
-fn decode(raw: &str) -> Option<String> {
+fn decode(raw: &str) -> Option<Cow<'_, str>> {
     // Nearly always: every byte stands for itself.
     if raw.bytes().all(is_kept) {
-        return Some(raw.to_owned());
+        return Some(Cow::Borrowed(raw));
     }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
@@ -92,7 +165,7 @@ fn decode(raw: &str) -> Option<String> {
             byte => byte,
         });
     }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
@@ -112,4 +185,41 @@ pub(crate) fn is_canonical(path: &str) -> bool {
 /// What follows `{base_path}/o/` in a granted path: the bucket, and the canonical form of the key or its prefix.
 pub(crate) fn granted_bucket_and_key<'a>(base_path: &str, granted: &'a str) -> Option<(&'a str, &'a str)> {
     granted.strip_prefix(base_path.trim_end_matches('/'))?.strip_prefix(OBJECTS)?.split_once('/')
+}
+
+/// Whether a granted path is, or begins, that of files.
+pub(crate) fn names_files(base_path: &str, granted: &str) -> bool {
+    granted.strip_prefix(base_path.trim_end_matches('/')).is_some_and(|below| below.starts_with(RAW_FILES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raw_file_id_and_back() {
+        let file = FileId::from_bytes([0; 16]);
+        let raw = raw_file_id(file);
+        assert_eq!(raw, "hrgu-hgj2nk2bf.AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(raw_file_id(FileId::from_bytes(*b"0123456789abcdef")), "hkvn-alu474w4f.MDEyMzQ1Njc4OWFiY2RlZg");
+        let digits: String = raw.chars().take(14).collect();
+        assert_eq!(parse_raw_file_id(&raw), Some(file));
+        let wrong = [
+            String::new(),
+            ".".to_owned(),
+            file.to_string(),
+            format!(".{file}"),
+            raw.to_uppercase(),
+            format!("{raw}="),
+            format!("{raw} "),
+            format!("{raw}/"),
+            raw.replace('-', ""),
+            format!("0000-000000000.{file}"),
+            format!("{digits}.AAAAAAAAAAAAAAAAAAAAAB"),
+            format!("{digits}.{}", FileId::from_bytes([1; 16])),
+        ];
+        for text in wrong {
+            assert_eq!(parse_raw_file_id(&text), None, "{text}");
+        }
+    }
 }

@@ -2,11 +2,11 @@
 
 use crate::claims::Payload;
 use crate::cose::{self, Envelope};
-use crate::{CLOCK_SKEW, Claims, KeyOwner, KeyRing, KeyState, PathRule, SigningKey, path};
+use crate::{CLOCK_SKEW, Claims, KeyOwner, KeyRing, KeyState, PathRule, Resource, SigningKey, path};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_model::{BucketName, Method, ObjectKey, Refusal, SigningKeyId, Timestamp, sabotaged};
+use valetkey_model::{Dialect, Method, Refusal, SigningKeyId, Timestamp, sabotaged};
 
 /// A token and the request it came with.
 #[derive(Clone, Copy)]
@@ -34,8 +34,7 @@ pub struct Presented<'a> {
 pub struct Verified {
     claims: Claims,
     key: Arc<SigningKey>,
-    bucket: BucketName,
-    object_key: ObjectKey,
+    resource: Resource,
     whole_bucket: bool,
     past_expiry: bool,
 }
@@ -61,14 +60,9 @@ impl Verified {
         self.key.owner()
     }
 
-    /// The bucket of the requested object.
-    pub fn bucket(&self) -> &BucketName {
-        &self.bucket
-    }
-
-    /// The key of the requested object, decoded once.
-    pub fn object_key(&self) -> &ObjectKey {
-        &self.object_key
+    /// What the request's path names.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// Whether the token is for every object of the bucket: a prefix of nothing, which only an administrator may issue.
@@ -81,6 +75,15 @@ impl Verified {
     pub fn past_expiry(&self) -> bool {
         self.past_expiry
     }
+}
+
+/// The dialect in a token's claims, whose signature plays no part; `None` for what cannot be read. Only the shape of a refusal may
+/// depend on it.
+pub fn claimed_dialect(token: &str) -> Option<Dialect> {
+    let mut buffer = [0; cose::MAX_TOKEN_BYTES];
+    let bytes = cose::decode_text(token, &mut buffer).ok()?;
+    let envelope = Envelope::read(bytes).ok()?;
+    Some(Payload::read(&envelope.payload).ok()?.claims.terms.dialect)
 }
 
 /// Proves a token for a request, or says why not. The same input gives the same answer.
@@ -119,14 +122,18 @@ pub fn verify(presented: &Presented<'_>, ring: &KeyRing) -> Result<Verified, Ref
         return Err(Refusal::Expired);
     }
 
-    let (bucket, object_key) = path::decode_object_path(presented.base_path, presented.raw_path)?;
-    let (canonical, key_start) = path::canonical_path_and_key_start(presented.base_path, &bucket, &object_key);
-    let (granted, whole_bucket) = match &claims.path {
-        PathRule::Exact(path) => (canonical == *path, false),
-        // Never wider than a bucket: a prefix reaches at least to where the key begins.
-        PathRule::Prefix(prefix) => {
+    let resource = path::decode_path(presented.base_path, presented.raw_path)?;
+    let (granted, whole_bucket) = match (&resource, &claims.path) {
+        (Resource::Object { bucket, key }, PathRule::Exact(path)) => {
+            (path::is_canonical_path_of(path, presented.base_path, bucket, key), false)
+        }
+        (Resource::Object { bucket, key }, PathRule::Prefix(prefix)) => {
+            let (canonical, key_start) = path::canonical_path_and_key_start(presented.base_path, bucket, key);
+            // Never wider than a bucket: a prefix reaches at least to where the key begins.
             (prefix.len() >= key_start && canonical.starts_with(prefix.as_str()), prefix.len() == key_start)
         }
+        (Resource::File(file), PathRule::Exact(path)) => (path::canonical_file_path(presented.base_path, *file) == *path, false),
+        (Resource::File(_), PathRule::Prefix(_)) => (false, false),
     };
     if !granted {
         return Err(Refusal::WrongPath);
@@ -141,5 +148,5 @@ pub fn verify(presented: &Presented<'_>, ring: &KeyRing) -> Result<Verified, Ref
     if key.state() == KeyState::Revoked {
         return Err(Refusal::Revoked);
     }
-    Ok(Verified { claims, key: Arc::clone(key), bucket, object_key, whole_bucket, past_expiry })
+    Ok(Verified { claims, key: Arc::clone(key), resource, whole_bucket, past_expiry })
 }

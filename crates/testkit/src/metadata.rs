@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod blobs;
 pub mod buckets;
 pub mod durability;
+pub mod files;
 pub mod kept;
 pub mod ledgers;
 pub mod links;
@@ -83,8 +84,15 @@ macro_rules! metadata_store_suite {
                 an_api_key_comes_back_whole
                 an_api_key_needs_its_tenant
                 a_credential_is_taken_once
+                an_api_key_changes_as_it_is_told
+                an_api_key_is_changed_by_its_tenant
+                a_deleted_api_key_keeps_its_id
+                the_last_administrator_stays
+                of_two_administrators_one_stays
+                another_secret_is_nobody_elses
                 a_signing_key_comes_back_whole
-                a_signing_key_id_is_taken_once;
+                a_signing_key_id_is_taken_once
+                a_signing_key_is_revoked_for_good;
             buckets:
                 a_bucket_comes_back_whole
                 a_bucket_needs_its_tenant
@@ -93,7 +101,8 @@ macro_rules! metadata_store_suite {
                 buckets_come_by_region
                 a_bucket_that_holds_an_object_stays
                 a_deleted_bucket_takes_its_uploads_along
-                a_bucket_that_is_not_there_is_not_deleted;
+                a_bucket_that_is_not_there_is_not_deleted
+                a_bucket_is_made_public_by_its_tenant;
             objects:
                 an_object_comes_back_whole
                 an_overwrite_makes_a_generation
@@ -106,6 +115,8 @@ macro_rules! metadata_store_suite {
                 a_bucket_must_be_there
                 a_revoked_link_publishes_nothing
                 a_disabled_issuer_publishes_nothing
+                a_narrowed_issuer_publishes_nothing
+                a_bucket_takes_nothing_from_another_tenant
                 a_publication_spends_a_use
                 refusals_come_in_order
                 a_refusal_changes_nothing
@@ -115,6 +126,24 @@ macro_rules! metadata_store_suite {
                 a_blob_belongs_to_one_object
                 a_doomed_blob_is_not_published
                 digests_are_recorded_later;
+            files:
+                a_reservation_comes_back_whole
+                a_reservation_needs_its_bucket
+                a_file_id_and_a_place_are_taken_once
+                a_number_that_is_taken_becomes_the_next
+                an_object_is_found_by_its_ids
+                a_publication_fills_the_reservation
+                provisional_bytes_may_be_replaced
+                the_reserved_mode_needs_a_reservation
+                a_refusal_leaves_the_reservation
+                a_confirmation_ends_the_reservation
+                a_confirmation_needs_bytes
+                a_deleted_file_leaves_only_a_doomed_blob
+                a_deleted_object_takes_its_reservation_along
+                a_deleted_bucket_takes_its_reservations_along
+                a_reservation_ends_in_time
+                of_many_publications_of_a_file_one_incarnation_is_made
+                a_confirmation_races_publications;
             listing:
                 keys_sort_bytewise
                 a_prefix_is_no_pattern
@@ -187,6 +216,7 @@ mod tests {
             include_str!("metadata/blobs.rs"),
             include_str!("metadata/buckets.rs"),
             include_str!("metadata/durability.rs"),
+            include_str!("metadata/files.rs"),
             include_str!("metadata/ledgers.rs"),
             include_str!("metadata/links.rs"),
             include_str!("metadata/listing.rs"),

@@ -20,11 +20,23 @@ pub(super) struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "20261121T0900_initial",
-    text: include_str!("../migrations/sqlite/20261121T0900_initial.sql"),
-    oldest_binary: "0.1.0",
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "20261121T0900_initial",
+        text: include_str!("../migrations/sqlite/20261121T0900_initial.sql"),
+        oldest_binary: "0.1.0",
+    },
+    Migration {
+        name: "20261121T1300_files",
+        text: include_str!("../migrations/sqlite/20261121T1300_files.sql"),
+        oldest_binary: "0.1.0",
+    },
+    Migration {
+        name: "20261121T1310_signing_key_limits",
+        text: include_str!("../migrations/sqlite/20261121T1310_signing_key_limits.sql"),
+        oldest_binary: "0.1.0",
+    },
+];
 
 /// `vKEY`: what makes a SQLite file ours.
 const APPLICATION_ID: i32 = 0x764B_4559;

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::rows;
-use crate::{BucketPage, GrantKey, ObjectPage, PartRow, UploadRow, statements};
+use crate::{BucketPage, FileRef, FileRow, GrantKey, ObjectPage, PartRow, UploadRow, statements};
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use valetkey_model::{BlobId, BucketName, Region, TenantName, Timestamp, UploadId};
@@ -72,6 +72,20 @@ pub(super) fn objects(
         }
     }
     Ok(page)
+}
+
+/// What there is of a file, both in one state of the database: the reader or writer sees to that.
+pub(super) fn file(connection: &Connection, file: FileRef) -> Result<FileRow, Fault> {
+    Ok(match file {
+        FileRef::Id(id) => FileRow {
+            reservation: rows::first(connection, statements::RESERVATION_BY_FILE_ID, [id.as_bytes()], rows::reservation)?,
+            object: rows::first(connection, statements::OBJECT_BY_FILE_ID, [id.as_bytes()], rows::object)?,
+        },
+        FileRef::Number(number) => FileRow {
+            reservation: rows::first(connection, statements::RESERVATION_BY_FILE_NUMBER, [number.get()], rows::reservation)?,
+            object: rows::first(connection, statements::OBJECT_BY_FILE_NUMBER, [number.get()], rows::object)?,
+        },
+    })
 }
 
 pub(super) fn known_blobs(connection: &Connection, blobs: &[BlobId]) -> Result<HashSet<BlobId>, Fault> {

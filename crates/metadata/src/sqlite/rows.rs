@@ -2,14 +2,15 @@
 
 use super::fault::Fault;
 use crate::{
-    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow,
+    UploadRow,
 };
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::str::FromStr;
-use valetkey_model::{BlobId, FileId, LinkId, Retention, SecretDigest, Timestamp, UploadId};
+use valetkey_model::{BlobId, FileId, FileNumber, LinkId, Retention, SecretDigest, Timestamp, UploadId};
 
 /// Runs a statement that gives no rows; how many it changed.
 pub(super) fn execute(connection: &Connection, text: &str, params: impl Params) -> Result<usize, Fault> {
@@ -78,6 +79,7 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKeyRow, Fault> {
         created_at: instant(row, 6)?,
         expires_at: optional_instant(row, 7)?,
         disabled_at: optional_instant(row, 8)?,
+        deleted_at: optional_instant(row, 9)?,
     })
 }
 
@@ -92,6 +94,7 @@ pub(super) fn insert_api_key(connection: &Connection, text: &str, row: &ApiKeyRo
         row.created_at.as_micros(),
         row.expires_at.map(Timestamp::as_micros),
         row.disabled_at.map(Timestamp::as_micros),
+        row.deleted_at.map(Timestamp::as_micros),
     ];
     execute(connection, text, values).map(drop)
 }
@@ -102,33 +105,41 @@ pub(super) fn signing_key(row: &Row<'_>) -> Result<SigningKeyRow, Fault> {
         tenant: parsed(row, 1)?,
         algorithm: row.get(2)?,
         sealed_secret: row.get(3)?,
-        state: match text(row, 4)? {
-            "active" => SigningKeyState::Active,
-            "verify-only" => SigningKeyState::VerifyOnly,
-            "revoked" => SigningKeyState::Revoked,
-            other => return Err(Fault::corrupt(format!("`{other}` is not a signing key's state"))),
+        state: {
+            let state = text(row, 4)?;
+            SigningKeyState::parse(state).ok_or_else(|| Fault::corrupt(format!("`{state}` is not a signing key's state")))?
         },
         owner: optional(row, 5)?,
         max_lifetime_seconds: row.get(6)?,
         created_at: instant(row, 7)?,
+        limits: from_json("limits of a signing key", text(row, 8)?)?,
     })
 }
 
 pub(super) fn insert_signing_key(connection: &Connection, text: &str, row: &SigningKeyRow) -> Result<(), Fault> {
-    let state = match row.state {
-        SigningKeyState::Active => "active",
-        SigningKeyState::VerifyOnly => "verify-only",
-        SigningKeyState::Revoked => "revoked",
-    };
     let values = params![
         row.id.as_str(),
         row.tenant.as_str(),
         row.algorithm,
         row.sealed_secret,
-        state,
+        row.state.as_str(),
         row.owner.as_ref().map(AsRef::<str>::as_ref),
         row.max_lifetime_seconds,
         row.created_at.as_micros(),
+        to_json(&row.limits)?,
+    ];
+    execute(connection, text, values).map(drop)
+}
+
+pub(super) fn update_api_key(connection: &Connection, text: &str, row: &ApiKeyRow) -> Result<(), Fault> {
+    let values = params![
+        row.secret.as_bytes(),
+        row.scopes.to_string(),
+        to_json(&row.buckets)?,
+        row.expires_at.map(Timestamp::as_micros),
+        row.disabled_at.map(Timestamp::as_micros),
+        row.deleted_at.map(Timestamp::as_micros),
+        row.id.as_str(),
     ];
     execute(connection, text, values).map(drop)
 }
@@ -178,6 +189,7 @@ pub(super) fn object(row: &Row<'_>) -> Result<ObjectRow, Fault> {
         created_at: instant(row, 10)?,
         modified_at: instant(row, 11)?,
         expires_at: optional_instant(row, 12)?,
+        file_number: file_number(row, 13)?,
     })
 }
 
@@ -196,6 +208,40 @@ pub(super) fn upsert_object(connection: &Connection, text: &str, row: &ObjectRow
         row.created_at.as_micros(),
         row.modified_at.as_micros(),
         row.expires_at.map(Timestamp::as_micros),
+        row.file_number.get(),
+    ];
+    execute(connection, text, values).map(drop)
+}
+
+pub(super) fn reservation(row: &Row<'_>) -> Result<ReservationRow, Fault> {
+    Ok(ReservationRow {
+        file_id: FileId::from_bytes(row.get(0)?),
+        file_number: file_number(row, 1)?,
+        tenant: parsed(row, 2)?,
+        bucket: parsed(row, 3)?,
+        key: parsed(row, 4)?,
+        name: row.get(5)?,
+        content_type: row.get(6)?,
+        needs_confirmation: row.get(7)?,
+        created_by: parsed(row, 8)?,
+        created_at: instant(row, 9)?,
+        expires_at: instant(row, 10)?,
+    })
+}
+
+pub(super) fn insert_reservation(connection: &Connection, text: &str, row: &ReservationRow) -> Result<(), Fault> {
+    let values = params![
+        row.file_id.as_bytes(),
+        row.file_number.get(),
+        row.tenant.as_str(),
+        row.bucket.as_str(),
+        row.key.as_str(),
+        row.name,
+        row.content_type,
+        row.needs_confirmation,
+        row.created_by.as_str(),
+        row.created_at.as_micros(),
+        row.expires_at.as_micros(),
     ];
     execute(connection, text, values).map(drop)
 }
@@ -292,6 +338,11 @@ pub(super) fn upsert_part(connection: &Connection, text: &str, row: &PartRow) ->
 /// The blob id in this column.
 pub(super) fn blob_id(row: &Row<'_>, column: usize) -> Result<BlobId, Fault> {
     Ok(BlobId::from_bytes(row.get(column)?))
+}
+
+fn file_number(row: &Row<'_>, column: usize) -> Result<FileNumber, Fault> {
+    let number = row.get(column)?;
+    FileNumber::new(number).ok_or_else(|| Fault::corrupt(format!("`{number}` is not a file's number")))
 }
 
 /// The upload id in the first column.

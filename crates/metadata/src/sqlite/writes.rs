@@ -4,11 +4,15 @@ use super::fault::Fault;
 use super::{reads, rows};
 use crate::ledger::Ledger;
 use crate::{
-    ApiKeyRow, BucketRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow, PartRow, Publication, PublishCondition,
-    PublishError, Published, RevocationRow, SigningKeyRow, Spend, Swept, TenantRow, UploadRow, faults, statements,
+    ApiKeyChange, ApiKeyRow, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow,
+    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow,
+    SigningKeyState, Spend, Swept, TenantRow, UploadRow, faults, statements,
 };
 use rusqlite::{Connection, params};
-use valetkey_model::{BlobId, BucketName, FileId, ObjectKey, PutMode, Refusal, SecretDigest, Timestamp, UploadId};
+use valetkey_model::{
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Scope, SecretDigest, SigningKeyId, TenantName,
+    Timestamp, UploadId,
+};
 
 pub(super) fn create_tenant(connection: &Connection, tenant: &TenantRow) -> Result<(), Fault> {
     rows::insert_tenant(connection, statements::INSERT_TENANT, tenant).map_err(|fault| fault.if_taken("tenant"))
@@ -18,10 +22,62 @@ pub(super) fn create_api_key(connection: &Connection, key: &ApiKeyRow) -> Result
     const WHAT: &str = "API key";
     for credential in [Some(key.secret), key.bearer].into_iter().flatten() {
         if rows::exists(connection, statements::CREDENTIAL_TAKEN, [credential.as_bytes()])? {
-            return Err(MetadataError::AlreadyExists { what: WHAT }.into());
+            return Err(MetadataError::AlreadyExists { what: "credential" }.into());
         }
     }
     rows::insert_api_key(connection, statements::INSERT_API_KEY, key).map_err(|fault| fault.if_taken(WHAT).if_orphan("tenant"))
+}
+
+pub(super) fn update_api_key(
+    connection: &Connection,
+    tenant: &TenantName,
+    id: &ApiKeyId,
+    change: ApiKeyChange,
+    now: Timestamp,
+) -> Result<ApiKeyRow, Fault> {
+    const WHAT: &str = "API key";
+    let row = rows::first(connection, statements::API_KEY, [id.as_str(), tenant.as_str()], rows::api_key)?;
+    let row = row.filter(|row| row.deleted_at.is_none()).ok_or(MetadataError::NotFound { what: WHAT })?;
+    if let Some(secret) = &change.secret
+        && rows::exists(connection, statements::CREDENTIAL_TAKEN, [secret.as_bytes()])?
+    {
+        return Err(MetadataError::AlreadyExists { what: "credential" }.into());
+    }
+    let changed = change.applied(row.clone(), now);
+    if row.is_administrator(now) && !changed.is_administrator(now) {
+        let others = rows::all(connection, statements::OTHER_API_KEYS, [tenant.as_str(), id.as_str()], rows::api_key)?;
+        if !others.iter().any(|other| other.is_administrator(now)) {
+            return Err(MetadataError::Conflict { reason: "the tenant would be left without an administrator" }.into());
+        }
+    }
+    rows::update_api_key(connection, statements::UPDATE_API_KEY, &changed)?;
+    Ok(changed)
+}
+
+pub(super) fn set_signing_key_state(
+    connection: &Connection,
+    tenant: &TenantName,
+    id: &SigningKeyId,
+    state: SigningKeyState,
+) -> Result<SigningKeyRow, Fault> {
+    let row = rows::first(connection, statements::SIGNING_KEY, [id.as_str(), tenant.as_str()], rows::signing_key)?;
+    let row = row.ok_or(MetadataError::NotFound { what: "signing key" })?;
+    if row.state == SigningKeyState::Revoked && state != SigningKeyState::Revoked {
+        return Err(MetadataError::Conflict { reason: "a signing key is revoked for good" }.into());
+    }
+    rows::execute(connection, statements::SET_SIGNING_KEY_STATE, params![state.as_str(), id.as_str()])?;
+    Ok(SigningKeyRow { state, ..row })
+}
+
+pub(super) fn set_bucket_public(
+    connection: &Connection,
+    tenant: &TenantName,
+    name: &BucketName,
+    public: bool,
+) -> Result<BucketRow, Fault> {
+    rows::execute(connection, statements::SET_BUCKET_PUBLIC, params![public, name.as_str(), tenant.as_str()])?;
+    let row = rows::first(connection, statements::BUCKET_OF_TENANT, [name.as_str(), tenant.as_str()], rows::bucket)?;
+    Ok(row.ok_or(MetadataError::NotFound { what: "bucket" })?)
 }
 
 pub(super) fn create_signing_key(connection: &Connection, key: &SigningKeyRow) -> Result<(), Fault> {
@@ -62,22 +118,29 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
         // A try whose answer was lost had happened: to say so again is all that is left, and to doom its blob would lose it.
         return Ok(Published { object: object.clone(), replaced: object.created_at < object.modified_at });
     }
-    check_guard(connection, &publication.guard, now)?;
+    check_guard(connection, &publication.guard, &publication.bucket, publication.condition.mode, now)?;
     if let Some(spend) = &publication.spend {
         spend_use(connection, spend)?;
     }
-    let live = stored.as_ref().filter(|object| object.expires_at.is_none_or(|expires_at| expires_at > now));
-    check_condition(&publication.condition, live)?;
+    let live = stored.as_ref().filter(|object| is_live(object, now));
+    let reservation = rows::first(connection, statements::RESERVATION, place, rows::reservation)?;
+    let reservation = reservation.filter(|reservation| reservation.expires_at > now);
+    check_condition(&publication.condition, live, reservation.is_some())?;
     if rows::exists(connection, statements::BLOB_IS_DOOMED, [publication.blob.as_bytes()]).map_err(PublishError::from)? {
         // It may be deleted at any moment: the upload it came from was thrown away, or its part replaced.
         return Err(MetadataError::NotFound { what: "blob" }.into());
     }
     let replaced = live.is_some();
-    let (file_id, created_at) = live.map_or((publication.new_file_id, now), |object| (object.file_id, object.created_at));
-    let object = ObjectRow {
+    let (file_id, file_number, created_at) = match (live, &reservation) {
+        (Some(object), _) => (object.file_id, object.file_number, object.created_at),
+        (None, Some(reservation)) => (reservation.file_id, reservation.file_number, reservation.created_at),
+        (None, None) => (publication.new_file_id, free_number(connection, publication.new_file_number)?, now),
+    };
+    let mut object = ObjectRow {
         bucket: publication.bucket,
         key: publication.key,
         file_id,
+        file_number,
         blob: publication.blob,
         size_bytes: publication.size_bytes,
         content_type: publication.content_type,
@@ -89,6 +152,9 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
         modified_at: now,
         expires_at: publication.expires_at,
     };
+    if let Some(reservation) = reservation {
+        fill_reservation(connection, reservation, &mut object)?;
+    }
     rows::upsert_object(connection, statements::UPSERT_OBJECT, &object)
         .map_err(|fault| fault.if_taken("blob").if_orphan("bucket"))?;
     if let Some(stored) = &stored {
@@ -102,7 +168,38 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
     Ok(Published { object, replaced })
 }
 
-fn check_guard(connection: &Connection, guard: &Guard, now: Timestamp) -> Result<(), PublishError> {
+/// Gives the object what its reservation says of it, and ends the reservation or the object with it.
+fn fill_reservation(connection: &Connection, reservation: ReservationRow, object: &mut ObjectRow) -> Result<(), Fault> {
+    object.file_name = Some(reservation.name);
+    // Of what both say, the word of whoever reserved it counts more than that of whoever holds a URL.
+    object.content_type = reservation.content_type.or(object.content_type.take());
+    if reservation.needs_confirmation {
+        let ends_at = object.expires_at.map_or(reservation.expires_at, |at| at.min(reservation.expires_at));
+        object.expires_at = Some(ends_at);
+        return Ok(());
+    }
+    rows::execute(connection, statements::DELETE_RESERVATION, [reservation.file_id.as_bytes()]).map(drop)
+}
+
+/// The number, or the first after it that no file has.
+fn free_number(connection: &Connection, mut number: FileNumber) -> Result<FileNumber, Fault> {
+    while rows::exists(connection, statements::FILE_NUMBER_IS_TAKEN, [number.get()])? {
+        number = number.following();
+    }
+    Ok(number)
+}
+
+fn is_live(object: &ObjectRow, now: Timestamp) -> bool {
+    object.expires_at.is_none_or(|expires_at| expires_at > now)
+}
+
+fn check_guard(
+    connection: &Connection,
+    guard: &Guard,
+    bucket: &BucketName,
+    mode: PutMode,
+    now: Timestamp,
+) -> Result<(), PublishError> {
     if let Some(link_id) = &guard.link_id
         && !faults::sabotaged("revocation-ignored")
         && rows::exists(connection, statements::IS_REVOKED, params![guard.tenant.as_str(), link_id.as_bytes()])?
@@ -110,14 +207,18 @@ fn check_guard(connection: &Connection, guard: &Guard, now: Timestamp) -> Result
         return Err(PublishError::Refused(Refusal::Revoked));
     }
     if let Some(api_key) = &guard.api_key {
-        let values = params![api_key.as_str(), guard.tenant.as_str()];
-        let works = rows::first(connection, statements::API_KEY_STATE, values, |row| {
-            let (expires_at, disabled_at) = (rows::optional_instant(row, 0)?, rows::optional_instant(row, 1)?);
-            Ok(disabled_at.is_none() && expires_at.is_none_or(|expires_at| expires_at > now))
-        })?;
-        if works != Some(true) {
+        let row = rows::first(connection, statements::API_KEY, [api_key.as_str(), guard.tenant.as_str()], rows::api_key)?;
+        let may = |row: &ApiKeyRow| {
+            let writes = row.scopes.has(Scope::ObjectWrite) || row.scopes.has(Scope::ObjectCreate) && mode != PutMode::Replace;
+            row.is_live(now) && writes && (row.buckets.is_empty() || row.buckets.contains(bucket))
+        };
+        if !row.as_ref().is_some_and(may) {
             return Err(PublishError::Refused(Refusal::IssuerDisabled));
         }
+    }
+    // Meanwhile it may have been deleted, and made again by somebody else.
+    if !rows::exists(connection, statements::BUCKET_OF_TENANT, [bucket.as_str(), guard.tenant.as_str()])? {
+        return Err(MetadataError::NotFound { what: "bucket" }.into());
     }
     Ok(())
 }
@@ -130,9 +231,11 @@ fn spend_use(connection: &Connection, spend: &Spend) -> Result<(), PublishError>
     }
 }
 
-fn check_condition(condition: &PublishCondition, live: Option<&ObjectRow>) -> Result<(), PublishError> {
-    let gone = condition.incarnation.is_some_and(|file_id| live.is_none_or(|object| object.file_id != file_id));
-    let taken = condition.mode == PutMode::Create && live.is_some();
+fn check_condition(condition: &PublishCondition, live: Option<&ObjectRow>, reserved: bool) -> Result<(), PublishError> {
+    let ended = condition.mode == PutMode::Reserved && !reserved && !faults::sabotaged("confirmation-ignored");
+    let other = condition.incarnation.is_some_and(|file_id| live.is_none_or(|object| object.file_id != file_id));
+    let gone = other || ended && live.is_none();
+    let taken = (condition.absent || condition.mode == PutMode::Create || ended) && live.is_some();
     let changed = condition.replaces.is_some_and(|blob| live.is_none_or(|object| object.blob != blob));
     match (gone, taken || changed) {
         (true, _) => Err(PublishError::Refused(Refusal::ObjectGone)),
@@ -154,8 +257,47 @@ pub(super) fn delete_object(
         return Ok(None);
     };
     rows::execute(connection, statements::DELETE_OBJECT, place)?;
+    rows::execute(connection, statements::DELETE_RESERVATION, [object.file_id.as_bytes()])?;
     doom(connection, object.blob, now)?;
     Ok(Some(object))
+}
+
+pub(super) fn reserve_file(connection: &Connection, mut reservation: ReservationRow) -> Result<ReservationRow, Fault> {
+    const WHAT: &str = "file";
+    let bucket = [reservation.bucket.as_str(), reservation.tenant.as_str()];
+    if !rows::exists(connection, statements::BUCKET_OF_TENANT, bucket)? {
+        return Err(MetadataError::NotFound { what: "bucket" }.into());
+    }
+    let file_and_place = params![reservation.file_id.as_bytes(), reservation.bucket.as_str(), reservation.key.as_str()];
+    if rows::exists(connection, statements::FILE_OR_PLACE_IS_TAKEN, file_and_place)? {
+        return Err(MetadataError::AlreadyExists { what: WHAT }.into());
+    }
+    reservation.file_number = free_number(connection, reservation.file_number)?;
+    rows::insert_reservation(connection, statements::INSERT_RESERVATION, &reservation).map_err(|fault| fault.if_taken(WHAT))?;
+    Ok(reservation)
+}
+
+pub(super) fn confirm_file(connection: &Connection, confirmation: Confirmation) -> Result<FileRow, Fault> {
+    let mut file = reads::file(connection, FileRef::Id(confirmation.file_id))?;
+    let live = file.reservation.as_ref().is_some_and(|reservation| reservation.expires_at > confirmation.now);
+    let Some(object) = file.object.as_mut().filter(|object| live && is_live(object, confirmation.now)) else {
+        return Ok(file);
+    };
+    object.file_name = confirmation.name.or(object.file_name.take());
+    object.expires_at = confirmation.retention.map(|retention| object.modified_at.plus(retention));
+    rows::upsert_object(connection, statements::UPSERT_OBJECT, object)?;
+    rows::execute(connection, statements::DELETE_RESERVATION, [confirmation.file_id.as_bytes()])?;
+    Ok(FileRow { reservation: None, ..file })
+}
+
+pub(super) fn delete_file(connection: &Connection, file: FileId, now: Timestamp) -> Result<FileRow, Fault> {
+    let deleted = reads::file(connection, FileRef::Id(file))?;
+    if let Some(object) = &deleted.object {
+        rows::execute(connection, statements::DELETE_OBJECT, [object.bucket.as_str(), object.key.as_str()])?;
+        doom(connection, object.blob, now)?;
+    }
+    rows::execute(connection, statements::DELETE_RESERVATION, [file.as_bytes()])?;
+    Ok(deleted)
 }
 
 pub(super) fn record_digests(connection: &Connection, blob: BlobId, sha1: &[u8; 20], md5: &[u8; 16]) -> Result<(), Fault> {
@@ -262,6 +404,7 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Resu
     let mut n_rows = rows::execute(connection, statements::SWEEP_LINKS, params![links_end.as_micros(), limit])?;
     n_rows += rows::execute(connection, statements::SWEEP_LEDGERS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_REVOCATIONS, bound)?;
+    n_rows += rows::execute(connection, statements::SWEEP_RESERVATIONS, bound)?;
     for upload in rows::all(connection, statements::EXPIRED_UPLOADS, bound, rows::upload_id)? {
         n_rows += usize::from(delete_upload(connection, &upload, None, now)?);
     }

@@ -24,6 +24,6 @@ async fn every_version_can_be_opened() {
         let store = directory.open_here(FixedClock::default());
         assert_eq!(store.integrity_faults().await.unwrap(), [""; 0], "{version:?}");
         drop(store);
-        kept::assert_there(directory).await;
+        kept::assert_there(directory, &version.to_string_lossy()).await;
     }
 }

@@ -4,15 +4,17 @@ use crate::forge::{Forge, Item, array, bytes, double, int, map, raw, tag, text, 
 use crate::vectors::{Case, Object, Request, ToSign, VectorKey, Vectors, to_hex};
 use std::num::NonZeroU32;
 use valetkey_model::{
-    BlobId, Counting, Dialect, DigestRule, Disposition, LinkId, MediaTypeRule, Permission, PutMode, Terms, Timestamp, UploadRules,
+    BlobId, Counting, Dialect, DigestRule, Disposition, FileId, LinkId, MediaTypeRule, Permission, PutMode, Terms, Timestamp,
+    UploadRules,
 };
-use valetkey_signing::{Claims, KeyState, PRIVATE_CLAIM, PathRule, SigningKey, sign};
+use valetkey_signing::{Claims, KeyState, PRIVATE_CLAIM, PathRule, SigningKey, canonical_file_path, raw_file_id, sign};
 
 const ISSUED: i64 = 1_800_000_000;
 const EXPIRES: i64 = ISSUED + 3600;
 const NOW: i64 = ISSUED + 60;
 const KEY: &str = "2026/q3.pdf";
 const PATH: &str = "/o/reports/2026/q3.pdf";
+const FILE: FileId = FileId::from_bytes(*b"file id of ours!");
 
 const ISS: i64 = 1;
 const EXP: i64 = 4;
@@ -36,6 +38,7 @@ pub(crate) fn vectors() -> Vectors {
     times(&mut table);
     claims_refused(&mut table);
     paths(&mut table);
+    files(&mut table);
     methods(&mut table);
     addresses(&mut table);
     order(&mut table);
@@ -87,11 +90,12 @@ impl Table {
     }
 
     fn push(&mut self, name: &str, token: String, request: Request, ends: Ends, sign: Option<ToSign>) {
-        let (expected, object) = match ends {
-            Ends::Accepted(key) => ("accepted", Some(Object { bucket: "reports".to_owned(), key: key.to_owned() })),
-            Ends::Refused(code) => (code, None),
+        let (expected, object, file) = match ends {
+            Ends::Accepted(key) => ("accepted", Some(Object { bucket: "reports".to_owned(), key: key.to_owned() }), None),
+            Ends::File => ("accepted", None, Some(FILE)),
+            Ends::Refused(code) => (code, None, None),
         };
-        self.cases.push(Case { name: name.to_owned(), token, request, expected: expected.to_owned(), object, sign });
+        self.cases.push(Case { name: name.to_owned(), token, request, expected: expected.to_owned(), object, file, sign });
     }
 
     /// A token that `sign` makes.
@@ -108,6 +112,12 @@ impl Table {
         self.forged(name, payload, |_| {}, ends);
     }
 
+    /// The same, for this request.
+    fn push_payload(&mut self, name: &str, payload: &Plain, request: Request, ends: Ends) {
+        let token = Forge::new("app-1", &self.secret("app-1"), payload.item()).token();
+        self.push(name, token, request, ends, None);
+    }
+
     /// The same, with another envelope.
     fn forged(&mut self, name: &str, payload: &Plain, edit: impl FnOnce(&mut Forge), ends: Ends) {
         let mut forge = Forge::new("app-1", &self.secret("app-1"), payload.item());
@@ -120,6 +130,8 @@ impl Table {
 enum Ends {
     /// With this object key, in bucket `reports`.
     Accepted(&'static str),
+    /// For the file [`FILE`].
+    File,
     Refused(&'static str),
 }
 use Ends::{Accepted, Refused};
@@ -262,6 +274,7 @@ fn what_a_token_can_carry(table: &mut Table) {
         content_type: Some("application/pdf".to_owned()),
         addresses: ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap()).into(),
         pin: Some(BlobId::from_bytes([9; 16])),
+        incarnation: Some(FILE),
         upload: UploadRules {
             min_bytes: 1,
             max_bytes: Some(5 * 1024 * 1024 * 1024),
@@ -295,6 +308,9 @@ fn what_a_token_can_carry(table: &mut Table) {
     let asked = get("/o/reports/na%C3%AFve%20dir/x");
     table.signed("a limited key, a prefix that is percent-encoded", "limited-1", &encoded, asked, Accepted("naïve dir/x"));
     table.signed("a shared key, standard claims", "edge-1", &claims(), request(), ok);
+    let reserved = of_terms(|terms| (terms.permission, terms.upload.mode) = (Permission::Write, PutMode::Reserved));
+    table.signed("upload mode reserved", "app-1", &reserved, by("PUT"), ok);
+    table.signed("an incarnation", "app-1", &of_terms(|terms| terms.incarnation = Some(FILE)), request(), ok);
 }
 
 fn what_others_write(table: &mut Table) {
@@ -610,7 +626,7 @@ fn claims_refused(table: &mut Table) {
     refused("catreplay 2", plain().with(CATREPLAY, int(2)));
     refused("catreplay 1 beside two uses", plain().with(CATREPLAY, int(1)).private([(1, int(2))]));
     refused("the private claim as an array", plain().with(PRIVATE_CLAIM, array([])));
-    refused("an unknown key of the private map", plain().private([(14, int(1))]));
+    refused("an unknown key of the private map", plain().private([(15, int(1))]));
     refused("a key of the private map twice", plain().private([(12, text("a")), (12, text("a"))]));
     refused("an unknown dialect", plain().private([(0, int(5))]));
     refused("no uses", plain().private([(1, int(0))]));
@@ -628,6 +644,12 @@ fn claims_refused(table: &mut Table) {
     refused("an unknown digest", plain().private([(10, array([int(3), bytes(&[0; 32])]))]));
     refused("a SHA-256 of 20 bytes", plain().private([(10, array([int(0), bytes(&[0; 20])]))]));
     refused("an unknown upload mode", plain().private([(11, int(0))]));
+    refused("an upload mode after the last one", plain().private([(11, int(3))]));
+    refused("an incarnation of 15 bytes", plain().private([(14, bytes(&[9; 15]))]));
+    refused("an incarnation of 17 bytes", plain().private([(14, bytes(&[9; 17]))]));
+    refused("an incarnation that is no bytes", plain().private([(14, text("CQkJCQkJCQkJCQkJCQkJCQ"))]));
+    let below = plain().with(CATU, catu(1, "/o/reports/")).private([(14, bytes(FILE.as_bytes()))]);
+    refused("an incarnation beside a prefix", below);
     refused("an issuing principal that is no id", plain().private([(13, text("a b"))]));
     let mut nested = int(0);
     for _ in 0..9 {
@@ -781,6 +803,88 @@ fn paths(table: &mut Table) {
         let both = map([(3, map([(0, text(PATH))])), (component, map([(0, text("https"))]))]);
         refused(&format!("catu: {name}"), plain().with(CATU, both));
     }
+}
+
+/// Paths that name a file by its id.
+fn files(table: &mut Table) {
+    const OTHER: FileId = FileId::from_bytes(*b"another file id.");
+    let path = canonical_file_path("", FILE);
+    let by_id = exact(&path);
+    let of = |path: &str| get(&format!("/api/v1/rawFiles/{path}"));
+    let asked = |method: &str| Request { method: method.to_owned(), ..get(&path) };
+    table.signed("a file", "app-1", &by_id, get(&path), Ends::File);
+    table.signed("HEAD of a file", "app-1", &by_id, asked("HEAD"), Ends::File);
+    table.signed("a file with a number of uses", "app-1", &once(&path), get(&path), Ends::File);
+    table.signed("a file, a shared key", "edge-1", &by_id, get(&path), Ends::File);
+    let raw = raw_file_id(FILE);
+    let (digits, id) = raw.split_once('.').unwrap();
+    table.signed(
+        "a file's raw path with needless escapes",
+        "app-1",
+        &by_id,
+        of(&format!("%{:02x}{}", raw.as_bytes()[0], &raw[1..])),
+        Ends::File,
+    );
+    let based = exact(&canonical_file_path("/files", FILE));
+    let below = |path: &str, base: &str| Request { base_path: base.to_owned(), ..get(path) };
+    table.signed("a file below a base path", "app-1", &based, below(&format!("/files{path}"), "/files"), Ends::File);
+    table.signed("a file without the base path that was signed", "app-1", &based, get(&path), WRONG_PATH);
+    table.signed(
+        "a file below a base path that was not signed",
+        "app-1",
+        &by_id,
+        below(&format!("/files{path}"), "/files"),
+        WRONG_PATH,
+    );
+    for method in ["PUT", "POST", "PATCH", "DELETE"] {
+        table.signed(&format!("{method} of a file"), "app-1", &by_id, asked(method), Refused("wrong_method"));
+    }
+    let wrong = [
+        ("another file", raw_file_id(OTHER)),
+        ("wrong digits before the id", format!("0000-000000000.{id}")),
+        ("the digits of another file", format!("{}.{id}", raw_file_id(OTHER).split_once('.').unwrap().0)),
+        ("the digits in upper case", format!("{}.{id}", digits.to_uppercase())),
+        ("the digits without their hyphen", format!("{}.{id}", digits.replace('-', ""))),
+        ("no digits", id.to_owned()),
+        ("a padded id", format!("{raw}==")),
+        ("a longer id", format!("{raw}A")),
+        ("a shorter id", raw[..raw.len() - 1].to_owned()),
+        ("something after the id", format!("{raw}/")),
+        ("a folder after the id", format!("{raw}/x")),
+        ("dot dot before the id", format!("../rawFiles/{raw}")),
+        ("dot dot before the id, encoded", format!("%2e%2e%2FrawFiles%2F{raw}")),
+        ("an encoded slash before the id", format!("%2F{raw}")),
+        ("an id encoded twice", raw.replace('.', "%252E")),
+        ("NUL after the id", format!("{raw}%00")),
+        ("no id", String::new()),
+    ];
+    for (name, path) in wrong {
+        table.signed(&format!("a file: {name}"), "app-1", &by_id, of(&path), WRONG_PATH);
+    }
+    table.signed("a file where an object was signed", "app-1", &claims(), get(&path), WRONG_PATH);
+    table.signed("an object where a file was signed", "app-1", &by_id, request(), WRONG_PATH);
+    table.signed("an object whose key is like a file's path", "app-1", &by_id, get(&format!("/o/reports{path}")), WRONG_PATH);
+    let wide =
+        [("the prefix of all paths", "/"), ("a prefix of files' paths", "/api/"), ("another prefix of files' paths", "/api/v1/")];
+    for (name, prefix) in wide {
+        table.push_payload(name, &plain().with(CATU, catu(1, prefix)), get(&path), WRONG_PATH);
+    }
+
+    let own = [("GET", "HEAD"), ("GET", "PUT"), ("PUT", "DELETE")].map(|(one, other)| array([text(one), text(other)]));
+    let [read, both, write] = own.map(|methods| plain().with(CATU, catu(0, &path)).with(CATM, methods));
+    table.push_payload("a file, signed with standard claims alone", &read, get(&path), Ends::File);
+    table.push_payload("a file for reading and writing", &both, get(&path), BAD_SIGNATURE);
+    table.push_payload("a file for writing", &write, asked("PUT"), BAD_SIGNATURE);
+    let prefix = plain().with(CATU, catu(1, "/api/v1/rawFiles/"));
+    table.push_payload("every file", &prefix, get(&path), BAD_SIGNATURE);
+    let limited = Forge::new("limited-1", &table.secret("limited-1"), read.item()).token();
+    table.push("a file, a key limited to buckets and prefixes", limited, get(&path), BAD_SIGNATURE, None);
+}
+
+fn once(path: &str) -> Claims {
+    let mut claims = exact(path);
+    claims.terms.uses = NonZeroU32::new(1);
+    claims
 }
 
 fn methods(table: &mut Table) {

@@ -11,12 +11,12 @@ use std::num::NonZeroU32;
 use std::sync::LazyLock;
 use std::time::Duration;
 use valetkey_model::{
-    BlobId, Counting, Dialect, DigestRule, Disposition, LinkId, MediaTypeRule, Method, Network, ObjectKey, Permission, PutMode,
-    Refusal, Terms, Timestamp, UploadRules,
+    BlobId, Counting, Dialect, DigestRule, Disposition, FileId, LinkId, MediaTypeRule, Method, Network, ObjectKey, Permission,
+    PutMode, Refusal, Terms, Timestamp, UploadRules,
 };
 use valetkey_signing::{
-    Claims, KeyLimits, KeyRing, PathRule, Presented, SignError, SigningKey, canonical_object_path, decode_object_path, sign,
-    verify,
+    Claims, KeyLimits, KeyRing, PathRule, Presented, Resource, SignError, SigningKey, canonical_object_path, decode_object_path,
+    sign, verify,
 };
 
 const ISSUED: i64 = 1_800_000_000;
@@ -56,13 +56,14 @@ fn upload_rules() -> impl Strategy<Value = UploadRules> {
         any::<[u8; 16]>().prop_map(DigestRule::Md5),
         any::<[u8; 4]>().prop_map(DigestRule::Crc32c),
     ];
-    (any::<u64>(), any::<Option<u64>>(), types, option::of(digest), any::<bool>()).prop_map(
-        |(min_bytes, max_bytes, types, digest, replace)| UploadRules {
+    let mode = prop_oneof![Just(PutMode::Create), Just(PutMode::Replace), Just(PutMode::Reserved)];
+    (any::<u64>(), any::<Option<u64>>(), types, option::of(digest), mode).prop_map(
+        |(min_bytes, max_bytes, types, digest, mode)| UploadRules {
             min_bytes,
             max_bytes,
             types: types.iter().map(|rule| MediaTypeRule::parse(rule).unwrap()).collect(),
             digest,
-            mode: if replace { PutMode::Replace } else { PutMode::Create },
+            mode,
         },
     )
 }
@@ -80,20 +81,24 @@ fn terms() -> impl Strategy<Value = Terms> {
     let shown = (disposition, option::of("\\PC{1,20}"), option::of("[ -~]{1,20}"));
     let counted = (option::of(1..u32::MAX), any::<bool>());
     let issued = (option::of(".{0,20}"), option::of("[A-Za-z0-9._-]{1,20}"));
-    (dialect, permission, counted, shown, vec(network(), 0..4), any::<Option<[u8; 16]>>(), upload_rules(), issued).prop_map(
-        |(dialect, permission, (uses, started), (disposition, file_name, content_type), addresses, pin, upload, issued)| Terms {
-            dialect,
-            permission,
-            uses: uses.and_then(NonZeroU32::new),
-            counting: if started { Counting::Started } else { Counting::Completed },
-            disposition,
-            file_name,
-            content_type,
-            addresses,
-            pin: pin.map(BlobId::from_bytes),
-            upload,
-            label: issued.0,
-            issuer: issued.1.map(|id| id.parse().unwrap()),
+    let bound = any::<(Option<[u8; 16]>, Option<[u8; 16]>)>();
+    (dialect, permission, counted, shown, vec(network(), 0..4), bound, upload_rules(), issued).prop_map(
+        |(dialect, permission, (uses, started), (disposition, file_name, content_type), addresses, bound, upload, issued)| {
+            Terms {
+                dialect,
+                permission,
+                uses: uses.and_then(NonZeroU32::new),
+                counting: if started { Counting::Started } else { Counting::Completed },
+                disposition,
+                file_name,
+                content_type,
+                addresses,
+                pin: bound.0.map(BlobId::from_bytes),
+                incarnation: bound.1.map(FileId::from_bytes),
+                upload,
+                label: issued.0,
+                issuer: issued.1.map(|id| id.parse().unwrap()),
+            }
         },
     )
 }
@@ -105,7 +110,7 @@ fn claims() -> impl Strategy<Value = (Claims, ObjectKey)> {
         |(link_id, (ago, lifetime, begins), object_key, is_prefix, mut terms)| {
             let path = canonical_object_path("/base", &"reports".parse().unwrap(), &object_key);
             let path = if is_prefix {
-                terms = Terms { permission: Permission::Read, uses: None, pin: None, ..terms };
+                terms = Terms { permission: Permission::Read, uses: None, pin: None, incarnation: None, ..terms };
                 PathRule::Prefix(path[..=path.rfind('/').unwrap()].to_owned())
             } else {
                 PathRule::Exact(path)
@@ -147,7 +152,8 @@ proptest! {
         };
         let verified = verify(&presented, &KeyRing::new([key]).unwrap()).unwrap();
         prop_assert_eq!(verified.claims(), &claims);
-        prop_assert_eq!(verified.object_key(), &object_key);
+        let named = Resource::Object { bucket: "reports".parse().unwrap(), key: object_key };
+        prop_assert_eq!(verified.resource(), &named);
         prop_assert!(!verified.past_expiry());
     }
 

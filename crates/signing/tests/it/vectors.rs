@@ -4,10 +4,10 @@ use crate::cases;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use valetkey_model::{
-    ApiKeyId, BucketName, LinkId, Method, Permission, Refusal, Secret, SigningKeyId, TenantName, Terms, Timestamp,
+    ApiKeyId, BucketName, FileId, LinkId, Method, Permission, Refusal, Secret, SigningKeyId, TenantName, Terms, Timestamp,
 };
 use valetkey_signing::{
-    Algorithm, Claims, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, PathRule, Presented, SigningKey, sign, verify,
+    Algorithm, Claims, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, PathRule, Presented, Resource, SigningKey, sign, verify,
 };
 
 const COMMITTED: &str = include_str!("../../../../vectors/tokens.json");
@@ -51,6 +51,9 @@ pub(crate) struct Case {
     /// Of an accepted case: the object that the path names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) object: Option<Object>,
+    /// Of an accepted case: the file that the path names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<FileId>,
     /// What to sign, and with which key, to get exactly this token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sign: Option<ToSign>,
@@ -203,15 +206,18 @@ fn every_committed_case_ends_as_it_says() {
     let ring = ring(&vectors.keys);
     let mut wrong = Vec::new();
     for case in &vectors.cases {
-        let (found, object) = match verify(&case.presented(), &ring) {
-            Ok(verified) => {
-                let object = Object { bucket: verified.bucket().to_string(), key: verified.object_key().to_string() };
-                ("accepted", Some(object))
-            }
-            Err(refusal) => (refusal.code(), None),
+        let found = match verify(&case.presented(), &ring) {
+            Ok(verified) => match verified.resource() {
+                Resource::Object { bucket, key } => {
+                    ("accepted", Some(Object { bucket: bucket.to_string(), key: key.to_string() }), None)
+                }
+                Resource::File(file) => ("accepted", None, Some(*file)),
+            },
+            Err(refusal) => (refusal.code(), None, None),
         };
-        if (found, &object) != (case.expected.as_str(), &case.object) {
-            wrong.push(format!("{}: {found} {object:?}, expected {} {:?}", case.name, case.expected, case.object));
+        let expected = (case.expected.as_str(), case.object.clone(), case.file);
+        if found != expected {
+            wrong.push(format!("{}: {found:?}, expected {expected:?}", case.name));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

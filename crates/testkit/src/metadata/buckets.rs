@@ -127,6 +127,23 @@ pub async fn a_bucket_that_is_not_there_is_not_deleted(trial: Trial) {
     assert!(matches!(again, Err(MetadataError::NotFound { .. })), "{again:?}");
 }
 
+/// And private again; `NotFound` for everybody else.
+pub async fn a_bucket_is_made_public_by_its_tenant(trial: Trial) {
+    let store = trial.open_furnished().await;
+    store.create_tenant(trial.tenant("other")).await.unwrap();
+    let bucket = store.bucket(&name("reports")).await.unwrap().unwrap();
+    for public in [true, true, false] {
+        let changed = store.set_bucket_public(&bucket.tenant, &bucket.name, public).await.unwrap();
+        assert_eq!(changed, BucketRow { public, ..bucket.clone() });
+        assert_eq!(store.bucket(&bucket.name).await.unwrap(), Some(changed));
+        for (tenant, bucket) in [("other", "reports"), ("acme", "nothing")] {
+            let changed = store.set_bucket_public(&name(tenant), &name(bucket), !public).await;
+            assert!(matches!(changed, Err(MetadataError::NotFound { .. })), "{tenant} {bucket}: {changed:?}");
+        }
+        assert_eq!(store.bucket(&bucket.name).await.unwrap().map(|bucket| bucket.public), Some(public));
+    }
+}
+
 /// The names on all pages of the tenant `acme`; every page but the last is full.
 async fn names(store: &dyn MetadataStore, region: Option<&str>, limit: u32) -> Vec<String> {
     let region: Option<Region> = region.map(name);

@@ -42,6 +42,7 @@ pub async fn everything_is_there_after_reopening(trial: Trial) {
     let (link, revocation) = (trial.link("a"), trial.revocation(trial.link_id()));
     store.create_links(vec![link.clone()]).await.unwrap();
     store.revoke(vec![revocation.clone()]).await.unwrap();
+    let reservation = store.reserve_file(trial.reservation("c")).await.unwrap();
     let (upload, secret) = (trial.upload("b"), trial.digest());
     let part = trial.part(&upload, 1);
     store.create_upload(upload.clone()).await.unwrap();
@@ -68,6 +69,7 @@ pub async fn everything_is_there_after_reopening(trial: Trial) {
     assert_eq!((after.0.len(), after.1.len(), after.2.is_some(), after.3.is_some()), (1, 1, true, true));
     assert_eq!(store.signing_keys().await.unwrap(), [signing_key]);
     assert_eq!(store.object(&object.bucket, &object.key).await.unwrap(), Some(object));
+    assert_eq!(store.reservation(&reservation.bucket, &reservation.key).await.unwrap(), Some(reservation));
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [replaced.blob]);
     assert_eq!(store.link_by_secret(&link.secret).await.unwrap(), Some(link));
     assert_eq!(store.revocations(trial.now()).await.unwrap(), [revocation]);

@@ -1,12 +1,17 @@
 //! What databases of every schema version hold, so that a test can tell whether all of it is still read.
 
+use super::sample::DAY;
 use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, GrantKey, LinkRow, PartRow, Publication, RevocationRow, SigningKeyRow, TenantRow, UploadRow,
+    ApiKeyRow, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Publication, ReservationRow, RevocationRow, SigningKeyRow,
+    TenantRow, UploadRow,
 };
-use valetkey_model::{Permission, Retention, SecretDigest, Terms};
+use valetkey_model::{FileId, FileNumber, Permission, Retention, SecretDigest, Terms};
+
+/// The version since which there are reservations.
+const FILES: &str = "20261121T1300_files";
 
 /// The same rows each time.
 struct Kept {
@@ -22,6 +27,7 @@ struct Kept {
     upload: UploadRow,
     upload_secret: SecretDigest,
     part: PartRow,
+    reservation: ReservationRow,
 }
 
 impl Kept {
@@ -62,6 +68,15 @@ impl Kept {
             upload_secret: trial.digest(),
             part: trial.part(&upload, 7),
             upload,
+            reservation: ReservationRow {
+                file_id: FileId::from_bytes([14; 16]),
+                file_number: FileNumber::MAX,
+                name: "Scan ü.png".to_owned(),
+                content_type: Some("image/png".to_owned()),
+                needs_confirmation: true,
+                expires_at: trial.tomorrow().plus(DAY),
+                ..trial.reservation("reserved/ü")
+            },
         }
     }
 }
@@ -86,10 +101,11 @@ pub async fn write(backend: impl MetadataBackend + 'static) {
     store.create_upload(kept.upload.clone()).await.unwrap();
     store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
     store.put_part(kept.part, trial.now()).await.unwrap();
+    store.reserve_file(kept.reservation).await.unwrap();
 }
 
-/// Asserts that they are there, and that the store goes on with them.
-pub async fn assert_there(backend: impl MetadataBackend + 'static) {
+/// Asserts that all are there that a database of this schema version has room for, and that the store goes on with them.
+pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str) {
     let trial = trial(backend);
     let (kept, store) = (Kept::new(&trial), trial.open().await);
     assert_eq!(store.tenants().await.unwrap(), [kept.tenant]);
@@ -100,6 +116,10 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static) {
     assert_eq!((object.file_id, object.blob), (kept.replaced.new_file_id, kept.current.blob));
     assert_eq!((object.sha256, object.sha1, object.md5), (kept.current.sha256, kept.current.sha1, kept.current.md5));
     assert_eq!((object.file_name, object.expires_at), (kept.current.file_name, kept.current.expires_at));
+    let by_number = store.file(FileRef::Number(object.file_number)).await.unwrap();
+    assert_eq!(by_number.object.map(|object| object.file_id), Some(object.file_id));
+    let reservation = Some(kept.reservation.clone()).filter(|_| version >= FILES);
+    assert_eq!(store.reservation(&kept.reservation.bucket, &kept.reservation.key).await.unwrap(), reservation);
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [kept.replaced.blob]);
     assert_eq!(store.link_by_secret(&kept.link.secret).await.unwrap(), Some(kept.link));
     assert_eq!(store.revocations(trial.now()).await.unwrap(), [kept.revocation]);

@@ -19,6 +19,7 @@ pub async fn a_link_comes_back_whole(trial: Trial) {
         content_type: Some("application/pdf".to_owned()),
         addresses: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         pin: Some(trial.blob()),
+        incarnation: Some(trial.file_id()),
         upload: UploadRules {
             min_bytes: 1,
             max_bytes: Some(u64::MAX),

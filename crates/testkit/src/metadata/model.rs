@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{
-    EXPIRED_LINKS_KEPT, GrantKey, Guard, LinkRow, MetadataError, MetadataStore, ObjectRow, Publication, PublishCondition,
-    PublishError, RevocationRow, Spend, Swept,
+    Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, MetadataStore, ObjectRow,
+    Publication, PublishCondition, PublishError, ReservationRow, RevocationRow, Spend, Swept,
 };
 use valetkey_model::{BlobId, FileId, PutMode, Refusal, SecretDigest, Timestamp};
 
@@ -28,7 +28,8 @@ const N_LINKS: usize = 3;
 pub enum Operation {
     Publish {
         key: usize,
-        creates: bool,
+        mode: PutMode,
+        absent: bool,
         replaces: Option<Named>,
         incarnation: Option<Named>,
         days_kept: Option<u32>,
@@ -39,6 +40,17 @@ pub enum Operation {
     Delete {
         key: usize,
         incarnation: Option<Named>,
+    },
+    Reserve {
+        key: usize,
+        needs_confirmation: bool,
+        days_kept: u32,
+    },
+    Confirm {
+        key: usize,
+    },
+    DeleteFile {
+        key: usize,
     },
     List {
         prefix: usize,
@@ -73,7 +85,7 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let named = || proptest::option::weighted(0.3, prop_oneof![3 => Just(Named::Current), 1 => Just(Named::Another)]);
     let publish = (
         key(),
-        any::<bool>(),
+        (prop_oneof![Just(PutMode::Create), Just(PutMode::Replace), Just(PutMode::Reserved)], proptest::bool::weighted(0.1)),
         named(),
         named(),
         proptest::option::of(1..4_u32),
@@ -81,9 +93,13 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
         proptest::option::of(1..3_u32),
     );
     let operation = prop_oneof![
-        8 => publish.prop_map(|(key, creates, replaces, incarnation, days_kept, link, uses)| Operation::Publish {
-            key, creates, replaces, incarnation, days_kept, link, uses
+        8 => publish.prop_map(|(key, (mode, absent), replaces, incarnation, days_kept, link, uses)| Operation::Publish {
+            key, mode, absent, replaces, incarnation, days_kept, link, uses
         }),
+        3 => (key(), any::<bool>(), 1..4_u32)
+            .prop_map(|(key, needs_confirmation, days_kept)| Operation::Reserve { key, needs_confirmation, days_kept }),
+        2 => key().prop_map(|key| Operation::Confirm { key }),
+        1 => key().prop_map(|key| Operation::DeleteFile { key }),
         1 => Just(Operation::PublishAgain),
         2 => (key(), named()).prop_map(|(key, incarnation)| Operation::Delete { key, incarnation }),
         3 => (0..PREFIXES.len(), proptest::option::of(key()), 1..5_u32)
@@ -118,6 +134,7 @@ pub async fn the_store_agrees(trial: Trial, operations: &[Operation]) {
 
 struct Model {
     objects: BTreeMap<String, ObjectRow>,
+    reservations: BTreeMap<String, ReservationRow>,
     doomed: BTreeSet<(Timestamp, BlobId)>,
     /// Each link as it is issued, and whether it is there.
     links: Vec<(LinkRow, bool)>,
@@ -132,6 +149,7 @@ impl Model {
     fn new(trial: &Trial) -> Self {
         Self {
             objects: BTreeMap::new(),
+            reservations: BTreeMap::new(),
             doomed: BTreeSet::new(),
             links: (0..N_LINKS).map(|_| (trial.link("a"), false)).collect(),
             revoked: BTreeMap::new(),
@@ -142,11 +160,11 @@ impl Model {
 
     async fn step(&mut self, trial: &Trial, store: &Arc<dyn MetadataStore>, operation: &Operation) {
         match operation {
-            Operation::Publish { key, creates, replaces, incarnation, days_kept, link, uses } => {
+            Operation::Publish { key, mode, absent, replaces, incarnation, days_kept, link, uses } => {
                 let current = self.objects.get(KEYS[*key]);
-                let mode = if *creates { PutMode::Create } else { PutMode::Replace };
                 let condition = PublishCondition {
-                    mode,
+                    mode: *mode,
+                    absent: *absent,
                     replaces: replaces.map(|named| match (named, current) {
                         (Named::Current, Some(object)) => object.blob,
                         _ => trial.blob(),
@@ -182,10 +200,48 @@ impl Model {
                 let expected = expected.filter(|object| incarnation.is_none_or(|file_id| file_id == object.file_id));
                 if let Some(object) = &expected {
                     self.objects.remove(KEYS[*key]);
+                    self.reservations.retain(|_, reservation| reservation.file_id != object.file_id);
                     self.doomed.insert((trial.now(), object.blob));
                 }
                 let found = store.delete_object(&name("reports"), &name(KEYS[*key]), incarnation, trial.now()).await.unwrap();
                 assert_eq!(found, expected);
+            }
+            Operation::Reserve { key, needs_confirmation, days_kept } => {
+                let row = ReservationRow {
+                    needs_confirmation: *needs_confirmation,
+                    expires_at: trial.now().plus(DAY * *days_kept),
+                    ..trial.reservation(KEYS[*key])
+                };
+                let taken = self.reservations.contains_key(KEYS[*key]) || self.objects.contains_key(KEYS[*key]);
+                match store.reserve_file(row.clone()).await {
+                    Ok(found) => assert_eq!((found, taken), (row.clone(), false)),
+                    Err(MetadataError::AlreadyExists { .. }) => assert!(taken),
+                    Err(error) => panic!("{error:?}"),
+                }
+                if !taken {
+                    self.reservations.insert(KEYS[*key].to_owned(), row);
+                }
+            }
+            Operation::Confirm { key } => {
+                let (now, file_id) = (trial.now(), self.file_at(trial, *key));
+                let mut expected = self.file(file_id);
+                let live = expected.reservation.as_ref().is_some_and(|reservation| reservation.expires_at > now);
+                if let Some(object) = expected.object.as_mut().filter(|object| live && is_live(object, now)) {
+                    object.expires_at = None;
+                    self.objects.insert(object.key.to_string(), object.clone());
+                    self.reservations.remove(object.key.as_str());
+                    expected.reservation = None;
+                }
+                let confirmation = Confirmation { file_id, name: None, retention: None, now };
+                assert_eq!(store.confirm_file(confirmation).await.unwrap(), expected);
+            }
+            Operation::DeleteFile { key } => {
+                let file_id = self.file_at(trial, *key);
+                let expected = self.file(file_id);
+                self.doomed.extend(expected.object.iter().map(|object| (trial.now(), object.blob)));
+                self.objects.retain(|_, object| object.file_id != file_id);
+                self.reservations.retain(|_, reservation| reservation.file_id != file_id);
+                assert_eq!(store.delete_file(file_id, trial.now()).await.unwrap(), expected);
             }
             Operation::List { prefix, after, limit } => {
                 let (prefix, after) = (PREFIXES[*prefix], after.map(|key| KEYS[key]));
@@ -254,23 +310,28 @@ impl Model {
             _ => None,
         };
         let stored = self.objects.get(&key).cloned();
-        let live = stored.clone().filter(|object| object.expires_at.is_none_or(|end| end > now));
+        let live = stored.clone().filter(|object| is_live(object, now));
+        let reservation = self.reservations.get(&key).filter(|reservation| reservation.expires_at > now).cloned();
         let condition = &publication.condition;
         if condition.incarnation.is_some() && condition.incarnation != live.as_ref().map(|object| object.file_id) {
             return Err(Refusal::ObjectGone);
         }
+        if condition.mode == PutMode::Reserved && reservation.is_none() {
+            return Err(if live.is_some() { Refusal::Exists } else { Refusal::ObjectGone });
+        }
         if condition.replaces.is_some() && condition.replaces != live.as_ref().map(|object| object.blob) {
             return Err(Refusal::Exists);
         }
-        if condition.mode == PutMode::Create && live.is_some() {
+        if (condition.mode == PutMode::Create || condition.absent) && live.is_some() {
             return Err(Refusal::Exists);
         }
         self.spent.extend(spent);
         self.doomed.extend(stored.map(|object| (trial.now(), object.blob)));
-        let object = ObjectRow {
+        let mut object = ObjectRow {
             bucket: publication.bucket,
             key: publication.key,
             file_id: live.as_ref().map_or(publication.new_file_id, |object| object.file_id),
+            file_number: live.as_ref().map_or(publication.new_file_number, |object| object.file_number),
             blob: publication.blob,
             size_bytes: publication.size_bytes,
             content_type: publication.content_type,
@@ -282,6 +343,19 @@ impl Model {
             modified_at: now,
             expires_at: publication.expires_at,
         };
+        if let Some(reservation) = reservation {
+            if live.is_none() {
+                (object.file_id, object.file_number) = (reservation.file_id, reservation.file_number);
+                object.created_at = reservation.created_at;
+            }
+            object.file_name = Some(reservation.name);
+            if reservation.needs_confirmation {
+                let ends = object.expires_at.into_iter().chain([reservation.expires_at]);
+                object.expires_at = ends.min();
+            } else {
+                self.reservations.remove(&key);
+            }
+        }
         self.objects.insert(key, object.clone());
         Ok((object, live.is_some()))
     }
@@ -309,10 +383,11 @@ impl Model {
             *there &= !goes;
             swept.n_rows += u64::from(goes);
         }
-        let n_before = self.revoked.len() + self.spent.len();
+        let n_before = self.revoked.len() + self.spent.len() + self.reservations.len();
+        self.reservations.retain(|_, reservation| reservation.expires_at > now);
         self.revoked.retain(|_, row| row.forget_at > now);
         self.spent.retain(|_, (_, until)| *until > now);
-        swept.n_rows += (n_before - self.revoked.len() - self.spent.len()) as u64;
+        swept.n_rows += (n_before - self.revoked.len() - self.spent.len() - self.reservations.len()) as u64;
         swept
     }
 
@@ -321,6 +396,13 @@ impl Model {
         for key in KEYS {
             let found = store.object(&name("reports"), &name(key)).await.unwrap();
             assert_eq!(found.as_ref(), self.objects.get(key), "{key}");
+            let reserved = store.reservation(&name("reports"), &name(key)).await.unwrap();
+            assert_eq!(reserved.as_ref(), self.reservations.get(key), "{key}");
+            let files = reserved.map(|row| (row.file_id, row.file_number));
+            for (id, number) in files.into_iter().chain(found.map(|row| (row.file_id, row.file_number))) {
+                assert_eq!(store.file(FileRef::Id(id)).await.unwrap(), self.file(id), "{key}");
+                assert_eq!(store.file(FileRef::Number(number)).await.unwrap(), self.file(id), "{key}");
+            }
         }
         let page = store.objects(&name("reports"), "", None, 100, now).await.unwrap();
         assert_eq!((page.objects, page.next), (self.live(now).cloned().collect(), None));
@@ -340,7 +422,20 @@ impl Model {
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &ObjectRow> {
-        self.objects.values().filter(move |object| object.expires_at.is_none_or(|end| end > now))
+        self.objects.values().filter(move |object| is_live(object, now))
+    }
+
+    fn file(&self, file_id: FileId) -> FileRow {
+        FileRow {
+            reservation: self.reservations.values().find(|reservation| reservation.file_id == file_id).cloned(),
+            object: self.objects.values().find(|object| object.file_id == file_id).cloned(),
+        }
+    }
+
+    /// The file that is at this key or to be there, or one that is nowhere.
+    fn file_at(&self, trial: &Trial, key: usize) -> FileId {
+        let reserved = self.reservations.get(KEYS[key]).map(|reservation| reservation.file_id);
+        reserved.or(self.objects.get(KEYS[key]).map(|object| object.file_id)).unwrap_or_else(|| trial.file_id())
     }
 
     fn incarnation(&self, trial: &Trial, key: usize, named: Named) -> FileId {
@@ -349,4 +444,8 @@ impl Model {
             _ => trial.file_id(),
         }
     }
+}
+
+fn is_live(object: &ObjectRow, now: Timestamp) -> bool {
+    object.expires_at.is_none_or(|end| end > now)
 }

@@ -4,10 +4,10 @@ use super::sample::DAY;
 use super::{Trial, name};
 use std::sync::Arc;
 use valetkey_metadata::{
-    ApiKeyRow, Guard, MetadataError, MetadataStore, ObjectRow, Publication, PublishCondition, PublishError, Published,
-    RevocationRow,
+    ApiKeyChange, ApiKeyRow, GrantKey, Guard, MetadataError, MetadataStore, ObjectRow, Publication, PublishCondition,
+    PublishError, Published, RevocationRow, Spend,
 };
-use valetkey_model::{BlobId, FileId, ObjectKey, PutMode, Refusal};
+use valetkey_model::{BlobId, FileId, ObjectKey, PutMode, Refusal, Scopes};
 
 /// With every field and with none; keys are kept as given.
 pub async fn an_object_comes_back_whole(trial: Trial) {
@@ -26,6 +26,7 @@ pub async fn an_object_comes_back_whole(trial: Trial) {
             bucket: publication.bucket.clone(),
             key: publication.key.clone(),
             file_id: publication.new_file_id,
+            file_number: publication.new_file_number,
             blob: publication.blob,
             size_bytes: publication.size_bytes,
             content_type: publication.content_type.clone(),
@@ -177,6 +178,51 @@ pub async fn a_disabled_issuer_publishes_nothing(trial: Trial) {
     store.publish(Publication { guard: by_server, ..trial.publication("a") }).await.unwrap();
 }
 
+/// `IssuerDisabled` for a key whose scopes or buckets do not permit it (any more): they are what they are at this instant.
+pub async fn a_narrowed_issuer_publishes_nothing(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let scopes = |words: &str| words.parse::<Scopes>().unwrap();
+    let keys = [
+        ApiKeyRow { scopes: scopes("object:read link:issue admin"), ..trial.api_key("reads", "acme") },
+        ApiKeyRow { scopes: scopes("object:create"), ..trial.api_key("creates", "acme") },
+        ApiKeyRow { scopes: scopes("object:write"), ..trial.api_key("writes", "acme") },
+        ApiKeyRow { buckets: vec![name("archive")], ..trial.api_key("elsewhere", "acme") },
+        ApiKeyRow { buckets: vec![name("archive"), name("reports")], ..trial.api_key("here", "acme") },
+    ];
+    for key in keys {
+        store.create_api_key(key).await.unwrap();
+    }
+    let by = |api_key: &str, publication: Publication| {
+        let guard = Guard { tenant: name("acme"), link_id: None, api_key: Some(name(api_key)) };
+        Publication { guard, ..publication }
+    };
+    for api_key in ["reads", "creates", "elsewhere"] {
+        assert_eq!(refusal(&*store, by(api_key, trial.publication("a"))).await, Refusal::IssuerDisabled, "{api_key}");
+    }
+    for api_key in ["writes", "here"] {
+        store.publish(by(api_key, trial.publication("a"))).await.unwrap();
+    }
+    store.publish(by("creates", trial.creation("b"))).await.unwrap();
+    let change = ApiKeyChange { scopes: Some(scopes("object:read")), ..ApiKeyChange::default() };
+    store.update_api_key(&name("acme"), &name("creates"), change, trial.now()).await.unwrap();
+    assert_eq!(refusal(&*store, by("creates", trial.creation("c"))).await, Refusal::IssuerDisabled);
+}
+
+/// `NotFound`, as if it were not there: it may have changed hands since the upload began.
+pub async fn a_bucket_takes_nothing_from_another_tenant(trial: Trial) {
+    let store = trial.open_furnished().await;
+    store.create_tenant(trial.tenant("other")).await.unwrap();
+    store.create_api_key(trial.api_key("foreign", "other")).await.unwrap();
+    let spend = Spend { grant: GrantKey { tenant: name("other"), ..trial.grant() }, ..trial.spend(1) };
+    for api_key in [None, Some(name("foreign"))] {
+        let guard = Guard { tenant: name("other"), link_id: None, api_key };
+        let answer = store.publish(Publication { guard, spend: Some(spend.clone()), ..trial.publication("a") }).await;
+        assert!(matches!(answer, Err(PublishError::Store(MetadataError::NotFound { what: "bucket" }))), "{answer:?}");
+    }
+    assert_eq!(object(&*store, "a").await, None);
+    assert_eq!(store.ledger(&spend.grant).await.unwrap(), None, "nothing was spent");
+}
+
 /// As many as the grant has; then `UsedUp`.
 pub async fn a_publication_spends_a_use(trial: Trial) {
     let store = trial.open_furnished().await;
@@ -309,7 +355,7 @@ async fn doomed(trial: &Trial, store: &dyn MetadataStore) -> Vec<BlobId> {
 
 /// A publication of `a` that names what must be there.
 fn bound(trial: &Trial, replaces: Option<BlobId>, incarnation: Option<FileId>) -> Publication {
-    let condition = PublishCondition { mode: PutMode::Replace, replaces, incarnation };
+    let condition = PublishCondition { mode: PutMode::Replace, absent: false, replaces, incarnation };
     Publication { condition, ..trial.publication("a") }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, NodeRun, Rules};
 use valetkey_metadata::{
     ApiKeyRow, BucketRow, GrantKey, Guard, LinkRow, MetadataStore, PartRow, Publication, PublishCondition, Published,
-    RevocationRow, SigningKeyRow, SigningKeyState, Spend, TenantRow, UploadRow,
+    ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend, TenantRow, UploadRow,
 };
 use valetkey_model::{
-    BlobId, Clock as _, Entropy as _, FileId, LinkId, Permission, PutMode, Region, Retention, Scopes, SecretDigest, SessionId,
-    Terms, Timestamp, UploadId,
+    BlobId, Clock as _, Entropy as _, FileId, FileNumber, LinkId, Permission, PutMode, Region, Retention, Scopes, SecretDigest,
+    SessionId, Terms, Timestamp, UploadId,
 };
 
 /// A day.
@@ -63,6 +63,7 @@ impl Trial {
             created_at: self.now(),
             expires_at: None,
             disabled_at: None,
+            deleted_at: None,
         }
     }
 
@@ -75,6 +76,7 @@ impl Trial {
             state: SigningKeyState::Active,
             owner: None,
             max_lifetime_seconds: 604_800,
+            limits: SigningKeyLimits::default(),
             created_at: self.now(),
         }
     }
@@ -93,10 +95,12 @@ impl Trial {
 
     /// Bytes for `key` in the bucket `reports`, by the API key `cid`, replacing what is there.
     pub(super) fn publication(&self, key: &str) -> Publication {
+        let new_file_id = self.file_id();
         Publication {
             bucket: name("reports"),
             key: name(key),
-            new_file_id: self.file_id(),
+            new_file_id,
+            new_file_number: number_of(new_file_id),
             blob: self.blob(),
             size_bytes: 1_000,
             content_type: Some("text/plain; charset=utf-8".to_owned()),
@@ -106,7 +110,7 @@ impl Trial {
             md5: None,
             now: self.now(),
             expires_at: None,
-            condition: PublishCondition { mode: PutMode::Replace, replaces: None, incarnation: None },
+            condition: PublishCondition { mode: PutMode::Replace, absent: false, replaces: None, incarnation: None },
             guard: Guard { tenant: name("acme"), link_id: None, api_key: Some(name("cid")) },
             spend: None,
             completes: None,
@@ -114,7 +118,7 @@ impl Trial {
     }
 
     pub(super) fn creation(&self, key: &str) -> Publication {
-        let condition = PublishCondition { mode: PutMode::Create, replaces: None, incarnation: None };
+        let condition = PublishCondition { mode: PutMode::Create, absent: false, replaces: None, incarnation: None };
         Publication { condition, ..self.publication(key) }
     }
 
@@ -164,6 +168,24 @@ impl Trial {
         }
     }
 
+    /// A place for a file in the bucket `reports`, by the API key `cid`, until tomorrow.
+    pub(super) fn reservation(&self, key: &str) -> ReservationRow {
+        let file_id = self.file_id();
+        ReservationRow {
+            file_id,
+            file_number: number_of(file_id),
+            tenant: name("acme"),
+            bucket: name("reports"),
+            key: name(key),
+            name: format!("{key}.bin"),
+            content_type: None,
+            needs_confirmation: false,
+            created_by: name("cid"),
+            created_at: self.now(),
+            expires_at: self.tomorrow(),
+        }
+    }
+
     pub(super) fn upload(&self, key: &str) -> UploadRow {
         UploadRow {
             id: UploadId::random(&self.entropy),
@@ -184,4 +206,10 @@ impl Trial {
     pub(super) async fn published(&self, store: &dyn MetadataStore, key: &str) -> Published {
         store.publish(self.publication(key)).await.unwrap()
     }
+}
+
+/// A number that goes with an id: trials that draw nothing for it stay what they were before files had numbers.
+pub(super) fn number_of(file: FileId) -> FileNumber {
+    let number = file.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    FileNumber::new(number >> 11).unwrap_or(FileNumber::MAX)
 }
