@@ -23,8 +23,9 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`]; [`ServiceError::AlreadyExists`] whoever has the name; [`ServiceError::NotOwner`] for a
-    /// principal that is limited to certain buckets and not to this one.
+    /// [`ServiceError::MissingScope`]; [`ServiceError::AlreadyExists`] whoever has the name; [`ServiceError::OutsideBuckets`] for a
+    /// principal that is limited to certain buckets and not to this one; [`ServiceError::Invalid`] for a name that is set apart for
+    /// another tenant's files.
     pub async fn create_bucket(&self, principal: &Principal, new: NewBucket) -> Result<BucketRow, ServiceError> {
         principal.require(Scope::BucketCreate)?;
         let row = BucketRow {
@@ -36,9 +37,8 @@ impl Service {
             created_by: Some(principal.api_key().clone()),
             created_at: self.now(),
         };
-        if !principal.may_use(&row) {
-            return Err(ServiceError::NotOwner);
-        }
+        principal.require_bucket(&row)?;
+        self.require_free_name(&row)?;
         self.metadata().create_bucket(row.clone()).await?;
         self.inner().bucket_rows.forget(&row.name);
         tracing::info!(bucket = %row.name, "a bucket was made");
@@ -49,7 +49,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`].
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`].
     pub async fn bucket(&self, principal: &Principal, name: &BucketName) -> Result<Arc<BucketRow>, ServiceError> {
         principal.require(Scope::BucketRead)?;
         self.own_bucket(principal, name).await
@@ -69,15 +69,40 @@ impl Service {
     ) -> Result<BucketPage, ServiceError> {
         principal.require(Scope::BucketRead)?;
         let mut page = self.metadata().buckets(principal.tenant(), region, after, limit).await?;
-        page.buckets.retain(|bucket| principal.may_use(bucket));
+        page.buckets.retain(|bucket| principal.require_bucket(bucket).is_ok());
         Ok(page)
+    }
+
+    /// Makes a bucket public, or private again. Scope `admin`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`].
+    pub async fn set_bucket_public(
+        &self,
+        principal: &Principal,
+        name: &BucketName,
+        public: bool,
+    ) -> Result<BucketRow, ServiceError> {
+        principal.require(Scope::Admin)?;
+        self.own_bucket(principal, name).await?;
+        let (service, tenant, bucket) = (self.clone(), principal.tenant().clone(), name.clone());
+        let changed = self.to_the_end(async move {
+            let changed = service.metadata().set_bucket_public(&tenant, &bucket, public).await;
+            service.inner().bucket_rows.forget(&bucket);
+            changed
+        });
+        let row = changed.await?;
+        tracing::info!(bucket = %name, public, "a bucket was changed");
+        Ok(row)
     }
 
     /// Deletes an empty bucket. Scope `bucket:delete`.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`], [`ServiceError::NotEmpty`].
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotFound`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`],
+    /// [`ServiceError::NotEmpty`].
     pub async fn delete_bucket(&self, principal: &Principal, name: &BucketName) -> Result<(), ServiceError> {
         principal.require(Scope::BucketDelete)?;
         self.own_bucket(principal, name).await?;
@@ -92,10 +117,37 @@ impl Service {
         Ok(())
     }
 
+    /// Proves that the bucket's name is not set apart for another tenant's files.
+    pub(crate) fn require_free_name(&self, bucket: &BucketRow) -> Result<(), ServiceError> {
+        let own = self.files_bucket_name(&bucket.tenant);
+        if bucket.name.is_of_files() && bucket.name != own {
+            let expected = format!("a name that does not begin with `files-`, or `{own}`");
+            return Err(ServiceError::invalid("name", format!("`{}`", bucket.name), expected));
+        }
+        Ok(())
+    }
+
     /// The bucket, proved to be one that the principal may use.
     pub(crate) async fn own_bucket(&self, principal: &Principal, name: &BucketName) -> Result<Arc<BucketRow>, ServiceError> {
         let bucket = self.bucket_row(name).await?.ok_or(ServiceError::NotFound { what: "bucket" })?;
-        if principal.may_use(&bucket) { Ok(bucket) } else { Err(ServiceError::NotOwner) }
+        principal.require_bucket(&bucket)?;
+        Ok(bucket)
+    }
+
+    /// The bucket, proved to be one whose objects the principal may read: a public one, whoever's, or its own. Scope
+    /// `object:read`, but for public ones.
+    pub(crate) async fn readable_bucket(&self, principal: &Principal, name: &BucketName) -> Result<Arc<BucketRow>, ServiceError> {
+        if let Some(bucket) = self.public_bucket(name).await? {
+            return Ok(bucket);
+        }
+        // Before the bucket is looked for: without the scope nothing is learnt of it.
+        principal.require(Scope::ObjectRead)?;
+        self.own_bucket(principal, name).await
+    }
+
+    /// The bucket, if it is there and public.
+    pub(crate) async fn public_bucket(&self, name: &BucketName) -> Result<Option<Arc<BucketRow>>, ServiceError> {
+        Ok(self.bucket_row(name).await?.filter(|bucket| bucket.public))
     }
 
     /// The row, from memory where it is there.

@@ -25,6 +25,8 @@ pub struct ServiceConfig {
     pub upload_lifetime: Duration,
     /// How many object rows, and how many links, are kept in memory.
     pub n_cached_rows: usize,
+    /// How many credentials a client address (a /64 in IPv6) may get wrong in a minute; 0 is no limit.
+    pub max_failed_authentications: u32,
 }
 
 impl Default for ServiceConfig {
@@ -40,6 +42,7 @@ impl Default for ServiceConfig {
             settle_wait: Duration::from_secs(2),
             upload_lifetime: Duration::from_secs(24 * 3600),
             n_cached_rows: 32_768,
+            max_failed_authentications: 100,
         }
     }
 }

@@ -8,7 +8,7 @@ use valetkey_objects::ObjectError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// The credential is unknown, disabled or expired.
+    /// The credential is unknown, disabled or expired; who fails too often gets [`Refusal::TooManyRequests`].
     #[error("the credential is not valid")]
     Unauthenticated,
     /// The principal may not do this: it lacks a scope.
@@ -17,15 +17,22 @@ pub enum ServiceError {
         /// The scope that would permit it.
         scope: Scope,
     },
-    /// The bucket is another's, or not among those that the principal may use.
+    /// The bucket is another tenant's. Whether that may be told apart from [`ServiceError::NotFound`] is the dialect's vendor's say.
     #[error("the bucket belongs to somebody else")]
     NotOwner,
+    /// The bucket is the tenant's own and not among those that the API key is limited to; or what is asked for is about all of
+    /// the tenant, and the key is limited.
+    #[error("the credential is limited to certain buckets, which this goes beyond")]
+    OutsideBuckets,
     /// There is no such thing.
     #[error("there is no such {what}")]
     NotFound {
         /// What was looked for.
         what: &'static str,
     },
+    /// The file's bytes are not there yet, or not for good.
+    #[error("the file was not uploaded yet")]
+    NotUploaded,
     /// The name is taken.
     #[error("this {what} exists already")]
     AlreadyExists {
@@ -37,6 +44,12 @@ pub enum ServiceError {
     NotEmpty {
         /// What was to be deleted.
         what: &'static str,
+    },
+    /// What is there does not permit it.
+    #[error("{reason}")]
+    Conflict {
+        /// What stands against it.
+        reason: &'static str,
     },
     /// What was asked for makes no sense.
     #[error("`{field}` is {found}: expected {expected}")]
@@ -69,9 +82,9 @@ impl ServiceError {
     pub fn as_refusal(&self) -> Refusal {
         match self {
             Self::Refused(refusal) => *refusal,
-            Self::NotFound { .. } => Refusal::ObjectGone,
-            Self::Unauthenticated | Self::MissingScope { .. } | Self::NotOwner => Refusal::IssuerDisabled,
-            Self::AlreadyExists { .. } | Self::NotEmpty { .. } => Refusal::Exists,
+            Self::NotFound { .. } | Self::NotUploaded => Refusal::ObjectGone,
+            Self::Unauthenticated | Self::MissingScope { .. } | Self::NotOwner | Self::OutsideBuckets => Refusal::IssuerDisabled,
+            Self::AlreadyExists { .. } | Self::NotEmpty { .. } | Self::Conflict { .. } => Refusal::Exists,
             Self::Invalid { .. } => Refusal::Malformed,
             Self::Unavailable { .. } => Refusal::Unavailable,
         }
@@ -90,6 +103,7 @@ impl From<MetadataError> for ServiceError {
             MetadataError::NotFound { what } => Self::NotFound { what },
             MetadataError::AlreadyExists { what } => Self::AlreadyExists { what },
             MetadataError::NotEmpty { what } => Self::NotEmpty { what },
+            MetadataError::Conflict { reason } => Self::Conflict { reason },
             MetadataError::NoSpace => Self::Refused(Refusal::NoSpace),
             other => Self::Unavailable { source: Box::new(other) },
         }

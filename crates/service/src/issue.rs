@@ -7,9 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, LinkRow, ObjectRow};
-use valetkey_model::{BucketName, Entropy, LinkId, ObjectKey, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp};
-use valetkey_signing::{Claims, PathRule, canonical_object_path};
+use valetkey_metadata::{BucketRow, FileRef, LinkRow, ObjectRow};
+use valetkey_model::{
+    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp,
+};
+use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
 
 /// The random part of a link-form URL: a bearer secret of 122 bits, laid out as a UUID of version 4 so that either spelling
 /// of it can stand in a URL.
@@ -77,6 +79,8 @@ pub enum Target {
     Object(ObjectKey),
     /// Every object whose key begins with this, which ends in `/` or is empty. Token form, unlimited reading only.
     Prefix(String),
+    /// One file by its id, in whatever place of the bucket. Token form, reading only.
+    File(FileId),
 }
 
 /// Which form the URL is to have.
@@ -155,14 +159,15 @@ pub struct Issued {
 
 impl Service {
     /// Issues URLs, all or none. Links are durable when it returns. Scope `link:issue`, and what the URLs themselves permit:
-    /// `object:read` for reading; `object:write`, or `object:create` for creating only.
+    /// `object:read` for reading; `object:write`, or `object:create` for creating only. For reading what is public, whoever's,
+    /// no scope.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::NotFound`] for bucket or object,
-    /// [`ServiceError::Invalid`] for terms that cannot be.
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`]
+    /// for bucket, object or file, [`ServiceError::NotUploaded`] for a file that is not there for good, [`ServiceError::Invalid`]
+    /// for terms that cannot be.
     pub async fn issue(&self, principal: &Principal, requests: Vec<IssueRequest>) -> Result<Vec<Issued>, ServiceError> {
-        principal.require(Scope::LinkIssue)?;
         let mut issued = Vec::with_capacity(requests.len());
         let mut links = Vec::new();
         for request in requests {
@@ -177,9 +182,15 @@ impl Service {
     }
 
     async fn prepare(&self, principal: &Principal, mut request: IssueRequest) -> Result<(Issued, Option<LinkRow>), ServiceError> {
-        require_for(principal, &mut request.terms)?;
+        let bucket = match self.public_bucket(&request.bucket).await? {
+            Some(bucket) if !request.terms.permission.writes() => bucket,
+            _ => {
+                principal.require(Scope::LinkIssue)?;
+                require_for(principal, &mut request.terms)?;
+                self.own_bucket(principal, &request.bucket).await?
+            }
+        };
         request.terms.issuer = Some(principal.api_key().clone());
-        let bucket = self.own_bucket(principal, &request.bucket).await?;
         let now = self.now().whole_seconds();
         let expires_at = self.expires_at(&request, now)?;
         if request.not_before.is_some_and(|at| at >= expires_at) {
@@ -188,12 +199,18 @@ impl Service {
         let object = match &request.target {
             Target::Object(key) => self.live_object(&request.bucket, key).await?,
             Target::Prefix(_) => None,
+            Target::File(file_id) => Some(self.file_to_read(principal, &request, *file_id).await?),
         };
         if request.must_exist && object.is_none() {
             return Err(ServiceError::NotFound { what: "object" });
         }
         if request.pin {
             request.terms.pin = Some(object.as_ref().ok_or(ServiceError::NotFound { what: "object" })?.blob);
+        }
+        if let (Form::Token, Target::Object(_), Some(object)) = (request.form, &request.target, &object)
+            && is_bound(&request)
+        {
+            request.terms.incarnation = Some(object.file_id);
         }
         let link_id = LinkId::random(self.entropy());
         let (credential, link) = match request.form {
@@ -205,6 +222,23 @@ impl Service {
             }
         };
         Ok((Issued { credential, link_id, expires_at, terms: request.terms, bucket, object }, link))
+    }
+
+    /// The object of a file that is there for good.
+    async fn file_to_read(
+        &self,
+        principal: &Principal,
+        request: &IssueRequest,
+        file_id: FileId,
+    ) -> Result<Arc<ObjectRow>, ServiceError> {
+        if request.form != Form::Token || request.terms.permission != Permission::Read {
+            return Err(ServiceError::invalid("file", "with `form` `link` or for writing", "`form` `token` and reading"));
+        }
+        let file = self.file(principal, FileRef::Id(file_id)).await?;
+        if file.bucket.name != request.bucket {
+            return Err(ServiceError::NotFound { what: "file" });
+        }
+        file.ready().cloned().ok_or(ServiceError::NotUploaded)
     }
 
     fn expires_at(&self, request: &IssueRequest, now: Timestamp) -> Result<Timestamp, ServiceError> {
@@ -250,6 +284,7 @@ impl Service {
                 let expected = "a prefix that ends in `/`, without empty, `.` or `..` segments";
                 PathRule::Prefix(path.ok_or_else(|| ServiceError::invalid("prefix", format!("`{prefix}`"), expected))?)
             }
+            Target::File(file_id) => PathRule::Exact(canonical_file_path(base, *file_id)),
         };
         let claims = Claims {
             tenant: principal.tenant().clone(),
@@ -281,7 +316,7 @@ impl Service {
         let Target::Object(key) = &request.target else {
             return Err(ServiceError::invalid("prefix", "with `form` `link`", "`form` `token`"));
         };
-        let bound = request.terms.permission.reads() || request.must_exist;
+        let bound = is_bound(request);
         if bound && object.is_none() {
             return Err(ServiceError::NotFound { what: "object" });
         }
@@ -300,6 +335,11 @@ impl Service {
     }
 }
 
+/// Whether the URL is for an incarnation that is there, and dies with it, and not to create one.
+fn is_bound(request: &IssueRequest) -> bool {
+    request.terms.permission.reads() || request.must_exist
+}
+
 /// Proves that the principal may itself do what the terms permit; with `object:create` alone, writing becomes creating.
 fn require_for(principal: &Principal, terms: &mut Terms) -> Result<(), ServiceError> {
     if terms.permission.reads() {
@@ -307,7 +347,10 @@ fn require_for(principal: &Principal, terms: &mut Terms) -> Result<(), ServiceEr
     }
     if terms.permission.writes() && !principal.scopes().has(Scope::ObjectWrite) {
         principal.require(Scope::ObjectCreate).map_err(|_| ServiceError::MissingScope { scope: Scope::ObjectWrite })?;
-        terms.upload.mode = PutMode::Create;
+        // Until a file is confirmed, its upload is one creation, however often it is tried.
+        if terms.upload.mode != PutMode::Reserved {
+            terms.upload.mode = PutMode::Create;
+        }
     }
     Ok(())
 }

@@ -2,52 +2,79 @@
 
 use crate::ServiceError;
 use crate::sealing::MasterKey;
+use crate::signing_keys::key_limits;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use valetkey_metadata::{SigningKeyRow, SigningKeyState};
-use valetkey_model::{SecretText, TenantName};
-use valetkey_signing::{Algorithm, Claims, KeyLimits, KeyOwner, KeyRing, KeyState, SignError, SigningKey};
+use valetkey_model::{SecretText, SigningKeyId, TenantName};
+use valetkey_signing::{Algorithm, Claims, KeyOwner, KeyRing, KeyState, SignError, SigningKey};
 
-/// The keys. The ring is replaced whole when a key is added.
+/// The keys. The ring is replaced whole when a key is added or changed.
 pub(crate) struct Keys {
     ring: RwLock<Arc<KeyRing>>,
-    all: RwLock<Vec<SigningKey>>,
+    all: RwLock<BTreeMap<SigningKeyId, Held>>,
+}
+
+/// A key, and the row it was opened from.
+#[derive(Clone)]
+struct Held {
+    row: Arc<SigningKeyRow>,
+    key: SigningKey,
 }
 
 impl Keys {
     pub(crate) fn load(rows: Vec<SigningKeyRow>, master_key: &MasterKey) -> Result<Self, ServiceError> {
-        let all = rows.iter().map(|row| opened(row, master_key)).collect::<Result<Vec<_>, _>>()?;
-        let ring = KeyRing::new(all.clone()).map_err(|source| ServiceError::Unavailable { source: Box::new(source) })?;
-        Ok(Self { ring: RwLock::new(Arc::new(ring)), all: RwLock::new(all) })
+        let held = |row: SigningKeyRow| {
+            let key = opened(&row, master_key)?;
+            Ok::<_, ServiceError>((row.id.clone(), Held { row: Arc::new(row), key }))
+        };
+        let all = rows.into_iter().map(held).collect::<Result<BTreeMap<_, _>, _>>()?;
+        Ok(Self { ring: RwLock::new(Arc::new(ring_of(&all)?)), all: RwLock::new(all) })
     }
 
     pub(crate) fn ring(&self) -> Arc<KeyRing> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn add(&self, row: &SigningKeyRow, master_key: &MasterKey) -> Result<(), ServiceError> {
-        let key = opened(row, master_key)?;
+    /// Takes a key that is new, or has changed.
+    pub(crate) fn put(&self, row: SigningKeyRow, master_key: &MasterKey) -> Result<Arc<SigningKeyRow>, ServiceError> {
+        let (key, row) = (opened(&row, master_key)?, Arc::new(row));
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let mut more = all.clone();
-        more.push(key);
-        let ring = KeyRing::new(more.clone()).map_err(|source| ServiceError::Unavailable { source: Box::new(source) })?;
-        *all = more;
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-        Ok(())
+        all.insert(row.id.clone(), Held { row: row.clone(), key });
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring_of(&all)?);
+        Ok(row)
+    }
+
+    /// The key of this id, if it is the tenant's.
+    pub(crate) fn find(&self, tenant: &TenantName, id: &SigningKeyId) -> Option<Arc<SigningKeyRow>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(id).map(|held| held.row.clone()).filter(|row| row.tenant == *tenant)
+    }
+
+    /// The tenant's keys after this id, by id.
+    pub(crate) fn of_tenant(&self, tenant: &TenantName, after: Option<&SigningKeyId>) -> Vec<Arc<SigningKeyRow>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = all.values().map(|held| &held.row).filter(|row| row.tenant == *tenant);
+        rows.filter(|row| after.is_none_or(|after| row.id > *after)).cloned().collect()
     }
 
     /// Whether the server has an active key of its own for this tenant.
     pub(crate) fn can_sign_for(&self, tenant: &TenantName) -> bool {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).iter().any(|key| signs_for(key, tenant))
+        self.all.read().unwrap_or_else(PoisonError::into_inner).values().any(|held| signs_for(&held.key, tenant))
     }
 
-    /// Signs with the newest active key that the server owns for the claims' tenant.
+    /// Signs with the newest active key that the server owns for the claims' tenant; where its limits do not permit these claims,
+    /// with the newest one whose do.
     pub(crate) fn sign(&self, claims: &Claims) -> Result<SecretText, ServiceError> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let key = all.iter().rev().find(|key| signs_for(key, &claims.tenant));
-        let key =
-            key.ok_or_else(|| ServiceError::invalid("form", "`token`, but the tenant has no active server key", "`link`"))?;
-        valetkey_signing::sign(claims, key).map_err(|error| match error {
+        let mut active: Vec<_> = all.values().filter(|held| signs_for(&held.key, &claims.tenant)).collect();
+        active.sort_by_key(|held| std::cmp::Reverse((held.row.created_at, &held.row.id)));
+        let mut signed = active.into_iter().map(|held| valetkey_signing::sign(claims, &held.key));
+        let newest = signed.next();
+        let newest =
+            newest.ok_or_else(|| ServiceError::invalid("form", "`token`, but the tenant has no active server key", "`link`"))?;
+        newest.or_else(|error| signed.find_map(Result::ok).ok_or(error)).map_err(|error| match error {
             SignError::LifetimeTooLong { found, permitted } => ServiceError::invalid(
                 "expires_at",
                 format!("{} s from now", found.as_secs()),
@@ -56,6 +83,11 @@ impl Keys {
             other => ServiceError::invalid("terms", format!("not to be signed ({other})"), "terms that the signing key permits"),
         })
     }
+}
+
+fn ring_of(all: &BTreeMap<SigningKeyId, Held>) -> Result<KeyRing, ServiceError> {
+    KeyRing::new(all.values().map(|held| held.key.clone()))
+        .map_err(|source| ServiceError::Unavailable { source: Box::new(source) })
 }
 
 fn signs_for(key: &SigningKey, tenant: &TenantName) -> bool {
@@ -74,10 +106,7 @@ fn opened(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SigningKey, Ser
         SigningKeyState::Revoked => KeyState::Revoked,
     };
     let owner = row.owner.clone().map_or(KeyOwner::Server, KeyOwner::ApiKey);
-    let limits = KeyLimits::default().with_max_lifetime(Duration::from_secs(row.max_lifetime_seconds));
+    let limits = key_limits(Duration::from_secs(row.max_lifetime_seconds), &row.limits)?;
     let key = SigningKey::new(row.id.clone(), row.tenant.clone(), algorithm, owner, &secret);
-    match (key, limits) {
-        (Ok(key), Ok(limits)) => Ok(key.with_state(state).with_limits(limits)),
-        (Err(error), _) | (_, Err(error)) => Err(unavailable(Box::new(error))),
-    }
+    Ok(key.map_err(|error| unavailable(Box::new(error)))?.with_state(state).with_limits(limits))
 }

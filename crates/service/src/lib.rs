@@ -6,10 +6,13 @@
 //! A signed GET goes through the phases of [`redeem`], each of which takes the proof made by the one before it.
 
 mod access_token;
+mod api_keys;
+mod attempts;
 mod bucket;
 mod cache;
 mod config;
 mod error;
+mod file;
 mod housekeeping;
 mod issue;
 mod keys;
@@ -21,18 +24,26 @@ pub mod redeem;
 mod revoke;
 mod sealing;
 mod service;
+mod signing_keys;
 mod upload;
 
 pub use access_token::AccessToken;
+pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};
 pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
+pub use file::{File, NewFile};
 pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Target};
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
 pub use principal::Principal;
 pub use provision::{GivenApiKey, GivenBucket, GivenSigningKey, Provisioned, Provisioning};
 pub use sealing::MasterKey;
 pub use service::Service;
+pub use signing_keys::{IssuedSigningKey, NewSigningKey, SigningKeyPage, is_key_prefix};
 pub use upload::{Condition, Upload, UploadOptions};
-pub use valetkey_metadata::{BucketPage, BucketRow, LinkRow, ObjectPage, ObjectRow, Published, UploadRow};
+pub use valetkey_metadata::{
+    ApiKeyRow, BucketPage, BucketRow, FileRef, LinkRow, ObjectPage, ObjectRow, Published, SigningKeyLimits, SigningKeyRow,
+    SigningKeyState, UploadRow,
+};
 pub use valetkey_objects::{DigestSet, OpenBlob};
+pub use valetkey_signing::{parse_raw_file_id, raw_file_id};

@@ -8,19 +8,28 @@ use valetkey_model::{BucketName, ObjectKey, Scope};
 use valetkey_objects::{DigestSet, OpenBlob};
 
 impl Service {
-    /// The object at this key, in a bucket that the principal may use. Scope `object:read`.
+    /// The object at this key, in a bucket that the principal may use, with scope `object:read`; or in anybody's public bucket.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::NotFound`].
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`].
     pub async fn object(
         &self,
         principal: &Principal,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Arc<ObjectRow>, ServiceError> {
-        principal.require(Scope::ObjectRead)?;
-        self.own_bucket(principal, bucket).await?;
+        self.readable_bucket(principal, bucket).await?;
+        self.live_object(bucket, key).await?.ok_or(ServiceError::NotFound { what: "object" })
+    }
+
+    /// The object at this key for who shows no credential: in a public bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Unauthenticated`] if there is no such bucket, or it is not public; [`ServiceError::NotFound`].
+    pub async fn public_object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Arc<ObjectRow>, ServiceError> {
+        self.public_bucket(bucket).await?.ok_or(ServiceError::Unauthenticated)?;
         self.live_object(bucket, key).await?.ok_or(ServiceError::NotFound { what: "object" })
     }
 

@@ -4,9 +4,10 @@ use crate::issue::LinkSecret;
 use crate::upload::{Condition, UploadOptions};
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{Guard, MetadataError, PartRow, Publication, PublishCondition, Published, UploadRow};
-use valetkey_model::{BlobId, BucketName, FileId, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
+use valetkey_metadata::{BucketRow, Guard, MetadataError, PartRow, Publication, PublishCondition, Published, UploadRow};
+use valetkey_model::{BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet, PendingBlob};
 
 /// A secret with which parts of an upload can be written.
@@ -18,6 +19,8 @@ pub struct UploadTicket {
     pub expires_at: Timestamp,
     /// Until when the upload can be completed.
     pub upload_expires_at: Timestamp,
+    /// The bucket it is for.
+    pub bucket: Arc<BucketRow>,
 }
 
 /// One part being written. Dropped, it leaves nothing behind.
@@ -107,10 +110,11 @@ impl Service {
         lifetime: Duration,
     ) -> Result<UploadTicket, ServiceError> {
         let (upload, _) = self.own_upload(principal, bucket, key, id).await?;
+        let bucket = self.own_bucket(principal, bucket).await?;
         let secret = LinkSecret::random(self.entropy());
         let expires_at = self.now().plus(lifetime).min(upload.expires_at);
         self.metadata().create_upload_secret(id, secret.digest(), expires_at).await?;
-        Ok(UploadTicket { secret, expires_at, upload_expires_at: upload.expires_at })
+        Ok(UploadTicket { secret, expires_at, upload_expires_at: upload.expires_at, bucket })
     }
 
     /// Begins writing a part.
@@ -165,6 +169,7 @@ impl Service {
             bucket: bucket.name.clone(),
             key: place.1.clone(),
             new_file_id: FileId::random(self.entropy()),
+            new_file_number: FileNumber::random(self.entropy()),
             blob,
             size_bytes,
             content_type: options.content_type,
@@ -175,9 +180,9 @@ impl Service {
             now,
             expires_at: bucket.retention.lifetime().map(|lifetime| now.plus(lifetime)),
             condition: match options.condition {
-                Condition::None => PublishCondition { mode, replaces: None, incarnation: None },
-                Condition::Absent => PublishCondition { mode: PutMode::Create, replaces: None, incarnation: None },
-                Condition::Replaces(blob) => PublishCondition { mode, replaces: Some(blob), incarnation: None },
+                Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation: None },
+                Condition::Absent => PublishCondition { mode: PutMode::Create, absent: true, replaces: None, incarnation: None },
+                Condition::Replaces(blob) => PublishCondition { mode, absent: false, replaces: Some(blob), incarnation: None },
             },
             guard: Guard { tenant: principal.tenant().clone(), link_id: None, api_key: Some(principal.api_key().clone()) },
             spend: None,

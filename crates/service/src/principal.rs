@@ -2,10 +2,12 @@
 
 use crate::{Service, ServiceError};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 use valetkey_metadata::{ApiKeyRow, BucketRow};
-use valetkey_model::{ApiKeyId, BucketName, Scope, Scopes, SecretDigest, SecretText, TenantName, Timestamp};
+use valetkey_model::{ApiKeyId, BucketName, Refusal, Scope, Scopes, SecretDigest, SecretText, TenantName, Timestamp};
 
 /// Who calls, proved by a credential.
 #[derive(Clone, Debug)]
@@ -56,9 +58,32 @@ impl Principal {
         if self.scopes.has(scope) { Ok(()) } else { Err(ServiceError::MissingScope { scope }) }
     }
 
-    /// Whether the bucket is its tenant's and among those it may use.
-    pub(crate) fn may_use(&self, bucket: &BucketRow) -> bool {
-        bucket.tenant == self.tenant && (self.buckets.is_empty() || self.buckets.contains(&bucket.name))
+    /// Proves that it administers its tenant: the scope `admin`, and a key that is not limited to some buckets.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
+    pub(crate) fn require_administrator(&self) -> Result<(), ServiceError> {
+        self.require(Scope::Admin)?;
+        if self.buckets.is_empty() { Ok(()) } else { Err(ServiceError::OutsideBuckets) }
+    }
+
+    /// Proves that the bucket is its tenant's and among those it may use.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`].
+    pub(crate) fn require_bucket(&self, bucket: &BucketRow) -> Result<(), ServiceError> {
+        match (bucket.tenant == self.tenant, self.is_within(&bucket.name)) {
+            (false, _) => Err(ServiceError::NotOwner),
+            (true, false) => Err(ServiceError::OutsideBuckets),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// Whether its key is not limited to other buckets than this.
+    pub(crate) fn is_within(&self, bucket: &BucketName) -> bool {
+        self.buckets.is_empty() || self.buckets.contains(bucket)
     }
 }
 
@@ -77,21 +102,45 @@ pub(crate) struct ApiKeys {
 struct Tables {
     by_id: HashMap<ApiKeyId, Arc<ApiKeyRow>>,
     by_digest: HashMap<SecretDigest, ApiKeyId>,
+    by_tenant: HashMap<TenantName, BTreeSet<ApiKeyId>>,
 }
 
 impl ApiKeys {
-    pub(crate) fn insert(&self, row: ApiKeyRow) {
+    /// Takes a key that is new, or has changed.
+    pub(crate) fn put(&self, row: ApiKeyRow) -> Arc<ApiKeyRow> {
+        let row = Arc::new(row);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(former) = tables.by_id.insert(row.id.clone(), row.clone()) {
+            for digest in [Some(former.secret), former.bearer].into_iter().flatten() {
+                tables.by_digest.remove(&digest);
+            }
+        }
         for digest in [Some(row.secret), row.bearer].into_iter().flatten() {
             tables.by_digest.insert(digest, row.id.clone());
         }
-        tables.by_id.insert(row.id.clone(), Arc::new(row));
+        tables.by_tenant.entry(row.tenant.clone()).or_default().insert(row.id.clone());
+        row
     }
 
     /// The key of this id, if it works at `now`.
     pub(crate) fn live(&self, id: &ApiKeyId, now: Timestamp) -> Option<Arc<ApiKeyRow>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        tables.by_id.get(id).filter(|row| is_live(row, now)).cloned()
+        tables.by_id.get(id).filter(|row| row.is_live(now)).cloned()
+    }
+
+    /// The key of this id, if it is the tenant's and was not deleted.
+    pub(crate) fn find(&self, tenant: &TenantName, id: &ApiKeyId) -> Option<Arc<ApiKeyRow>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.by_id.get(id).filter(|row| row.tenant == *tenant && row.deleted_at.is_none()).cloned()
+    }
+
+    /// At most `limit` of the tenant's keys that were not deleted, after this id, by id.
+    pub(crate) fn of_tenant(&self, tenant: &TenantName, after: Option<&ApiKeyId>, limit: usize) -> Vec<Arc<ApiKeyRow>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(ids) = tables.by_tenant.get(tenant) else { return Vec::new() };
+        let ids = ids.range::<ApiKeyId, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let rows = ids.filter_map(|id| tables.by_id.get(id)).filter(|row| row.deleted_at.is_none());
+        rows.take(limit).cloned().collect()
     }
 
     pub(crate) fn contains(&self, id: &ApiKeyId) -> bool {
@@ -101,26 +150,22 @@ impl ApiKeys {
     fn by_secret(&self, secret: &str, now: Timestamp) -> Option<Arc<ApiKeyRow>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         let id = tables.by_digest.get(&digest_of(secret.as_bytes()))?;
-        tables.by_id.get(id).filter(|row| is_live(row, now)).cloned()
+        tables.by_id.get(id).filter(|row| row.is_live(now)).cloned()
     }
 }
 
-fn is_live(row: &ApiKeyRow, now: Timestamp) -> bool {
-    row.disabled_at.is_none_or(|at| now < at) && row.expires_at.is_none_or(|at| now < at)
-}
-
 impl Service {
-    /// Who presents this secret, bearer value or access token.
+    /// Who presents this secret, bearer value or access token from the address `client`.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Unauthenticated`] if it is unknown, disabled or expired.
-    pub fn authenticate(&self, credential: &SecretText) -> Result<Principal, ServiceError> {
-        let now = self.now();
-        if let Some(row) = self.inner().api_keys.by_secret(credential.expose(), now) {
-            return Ok(Principal::of(&row, row.scopes));
-        }
-        self.open_access_token(credential, now).ok_or(ServiceError::Unauthenticated)
+    /// [`ServiceError::Unauthenticated`] if it is unknown, disabled or expired; [`Refusal::TooManyRequests`], whatever is
+    /// presented, to a client that failed too often.
+    pub fn authenticate(&self, credential: &SecretText, client: IpAddr) -> Result<Principal, ServiceError> {
+        self.attempt(client, |now| {
+            let row = self.inner().api_keys.by_secret(credential.expose(), now);
+            row.map(|row| Principal::of(&row, row.scopes)).or_else(|| self.open_access_token(credential, now))
+        })
     }
 
     /// The principal with one more scope, which the API key behind it must have: for a protocol in which one scope of a token
@@ -137,14 +182,29 @@ impl Service {
         Ok(Principal { scopes: principal.scopes.with(scope), ..principal.clone() })
     }
 
-    /// Who presents this id together with its secret.
+    /// Who presents this id together with its secret from the address `client`.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Unauthenticated`] if they do not belong together or do not work at present.
-    pub fn authenticate_client(&self, id: &str, secret: &SecretText) -> Result<Principal, ServiceError> {
-        let found = self.inner().api_keys.by_secret(secret.expose(), self.now());
-        let row = found.filter(|row| row.id.as_str() == id && row.secret == digest_of(secret.expose().as_bytes()));
-        row.map(|row| Principal::of(&row, row.scopes)).ok_or(ServiceError::Unauthenticated)
+    /// [`ServiceError::Unauthenticated`] if they do not belong together or do not work at present; [`Refusal::TooManyRequests`]
+    /// as for [`Service::authenticate`].
+    pub fn authenticate_client(&self, id: &str, secret: &SecretText, client: IpAddr) -> Result<Principal, ServiceError> {
+        self.attempt(client, |now| {
+            let found = self.inner().api_keys.by_secret(secret.expose(), now);
+            let row = found.filter(|row| row.id.as_str() == id && row.secret == digest_of(secret.expose().as_bytes()));
+            row.map(|row| Principal::of(&row, row.scopes))
+        })
+    }
+
+    /// Tries a credential, unless the client failed too often.
+    fn attempt(&self, client: IpAddr, find: impl FnOnce(Timestamp) -> Option<Principal>) -> Result<Principal, ServiceError> {
+        let (attempts, now) = (&self.inner().failed_attempts, self.now());
+        if !attempts.may_try(client, now) {
+            return Err(Refusal::TooManyRequests.into());
+        }
+        find(now).ok_or_else(|| {
+            attempts.failed(client, now);
+            ServiceError::Unauthenticated
+        })
     }
 }

@@ -1,17 +1,20 @@
 //! Provisioning: what a bootstrap file names is created where it is missing, and nothing is ever widened or reset.
 
 use crate::principal::digest_of;
+use crate::signing_keys::key_limits;
 use crate::{NewBucket, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
-use valetkey_metadata::{ApiKeyRow, BucketRow, MetadataError, SigningKeyRow, SigningKeyState, TenantRow};
-use valetkey_model::{ApiKeyId, BucketName, Entropy, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName};
+use valetkey_metadata::{ApiKeyRow, BucketRow, MetadataError, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow};
+use valetkey_model::{
+    ApiKeyId, BucketName, Entropy, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName, Timestamp,
+};
 use valetkey_signing::Algorithm;
 
 /// How long a token may live if its signing key says nothing.
-const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is to exist.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub struct GivenApiKey {
     pub scopes: Scopes,
     /// The only buckets it may use; empty is every bucket of its tenant.
     pub buckets: Vec<BucketName>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A bucket of a tenant.
@@ -65,6 +70,8 @@ pub struct GivenSigningKey {
     pub owner: Option<ApiKeyId>,
     /// The longest life of its tokens.
     pub max_lifetime: Option<Duration>,
+    /// What else it may not sign.
+    pub limits: SigningKeyLimits,
 }
 
 /// What provisioning did.
@@ -93,7 +100,7 @@ impl Service {
     /// # Errors
     ///
     /// [`ServiceError::NotFound`] for a tenant that is named and does not exist; [`ServiceError::Invalid`] for a signing key
-    /// that is too short; [`ServiceError::Unavailable`].
+    /// that is too short, or a new bucket whose name is set apart for another tenant's files; [`ServiceError::Unavailable`].
     pub async fn provision(&self, given: Provisioning) -> Result<Provisioned, ServiceError> {
         let mut done = Provisioned::default();
         let now = self.now();
@@ -140,6 +147,7 @@ impl Service {
             bearer: None,
             scopes: Scopes::EVERYTHING,
             buckets: Vec::new(),
+            expires_at: None,
         };
         if self.inner().api_keys.contains(&id) {
             return Err(ServiceError::AlreadyExists { what: "API key" });
@@ -157,21 +165,21 @@ impl Service {
             scopes: key.scopes,
             buckets: key.buckets,
             created_at: self.now(),
-            expires_at: None,
+            expires_at: key.expires_at,
             disabled_at: None,
+            deleted_at: None,
         };
         let what = format!("API key `{}`", row.id);
         let existing = self.metadata().api_keys().await?.into_iter().find(|other| other.id == row.id);
         if let Some(other) = existing {
-            let same =
-                ApiKeyRow { created_at: row.created_at, expires_at: None, disabled_at: other.disabled_at, ..other.clone() };
-            if same != (ApiKeyRow { disabled_at: other.disabled_at, ..row }) {
+            // Whether it is switched off is the administrators' affair; that it was deleted, no file can mend.
+            if other != (ApiKeyRow { created_at: other.created_at, disabled_at: other.disabled_at, ..row }) {
                 done.differences.push(what);
             }
             return Ok(());
         }
         if done.note(what.clone(), self.metadata().create_api_key(row.clone()).await)? {
-            self.inner().api_keys.insert(row);
+            self.inner().api_keys.put(row);
         } else {
             done.differences.push(format!("{what}: another key has its secret"));
         }
@@ -180,6 +188,9 @@ impl Service {
 
     async fn provision_bucket(&self, tenant: TenantName, new: NewBucket, done: &mut Provisioned) -> Result<(), ServiceError> {
         let row = bucket_row(tenant, new, self.now());
+        if self.bucket_row(&row.name).await?.is_none() {
+            self.require_free_name(&row)?;
+        }
         let what = format!("bucket `{}`", row.name);
         if !done.note(what.clone(), self.metadata().create_bucket(row.clone()).await)? {
             let other = self.bucket_row(&row.name).await?;
@@ -196,10 +207,11 @@ impl Service {
             let found = format!("{} bytes for `{}`", key.secret.expose().len(), key.id);
             return Err(ServiceError::invalid("secret", found, "a signing key of at least 32 bytes"));
         }
+        key_limits(key.max_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME), &key.limits)?;
         let (what, id) = (format!("signing key `{}`", key.id), key.id.clone());
         let row = self.sealed(key)?;
         if done.note(what.clone(), self.metadata().create_signing_key(row.clone()).await)? {
-            return self.inner().keys.add(&row, &self.inner().master_key);
+            return self.inner().keys.put(row, &self.inner().master_key).map(drop);
         }
         let other = self.metadata().signing_keys().await?.into_iter().find(|other| other.id == id);
         let master_key = &self.inner().master_key;
@@ -207,7 +219,7 @@ impl Service {
         let same = |other: &SigningKeyRow| {
             other.tenant == row.tenant
                 && other.owner == row.owner
-                && other.max_lifetime_seconds == row.max_lifetime_seconds
+                && (other.max_lifetime_seconds, &other.limits) == (row.max_lifetime_seconds, &row.limits)
                 && secret(other) == secret(&row)
         };
         if !other.as_ref().is_some_and(same) {
@@ -220,33 +232,27 @@ impl Service {
         if self.inner().keys.can_sign_for(tenant) {
             return Ok(());
         }
-        let (mut name, mut secret) = ([0; 9], [0; 32]);
-        self.entropy().fill(&mut name);
-        self.entropy().fill(&mut secret);
-        let id: SigningKeyId = format!("server-{}", URL_SAFE_NO_PAD.encode(name))
-            .parse()
-            .map_err(|_| ServiceError::invalid("kid", "unnamable", "a signing key id"))?;
         let given = GivenSigningKey {
             tenant: tenant.clone(),
-            id,
-            secret: Secret::new(secret.as_slice()),
+            id: self.random_signing_key_id("server")?,
+            secret: self.random_signing_secret(),
             owner: None,
             max_lifetime: None,
+            limits: SigningKeyLimits::default(),
         };
         self.provision_signing_key(given, done).await
     }
 
     fn sealed(&self, key: GivenSigningKey) -> Result<SigningKeyRow, ServiceError> {
-        let sealed = self.inner().master_key.seal(&key.tenant, &key.id, key.secret.expose(), self.entropy());
-        let sealed_secret = sealed.ok_or_else(|| ServiceError::invalid("secret", "too large", "a signing key"))?;
         Ok(SigningKeyRow {
+            sealed_secret: self.seal(&key.tenant, &key.id, &key.secret)?,
             id: key.id,
             tenant: key.tenant,
             algorithm: Algorithm::Hs256.as_str().to_owned(),
-            sealed_secret,
             state: SigningKeyState::Active,
             owner: key.owner,
             max_lifetime_seconds: key.max_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME).as_secs(),
+            limits: key.limits,
             created_at: self.now(),
         })
     }
@@ -265,7 +271,7 @@ fn bucket_row(tenant: TenantName, new: NewBucket, now: valetkey_model::Timestamp
 }
 
 /// `vk_`, 32 random bytes and a checksum of 4 bytes, so that what looks like a secret can be told from one.
-fn new_api_secret(entropy: &dyn Entropy) -> SecretText {
+pub(crate) fn new_api_secret(entropy: &dyn Entropy) -> SecretText {
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
     let checksum = Sha256::digest(bytes);

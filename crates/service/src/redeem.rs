@@ -12,11 +12,12 @@ mod usage;
 pub(crate) use usage::Flights;
 pub use usage::Usage;
 
+use crate::attempts::network_of;
 use crate::issue::LinkSecret;
 use crate::principal::digest_of;
 use crate::service::Place;
 use crate::{Service, ServiceError};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use valetkey_model::{
     SecretText, SessionId, TenantName, Terms, Timestamp, sabotaged,
 };
 use valetkey_objects::OpenBlob;
-use valetkey_signing::KeyOwner;
+use valetkey_signing::{Claims, KeyOwner, Resource, Verified};
 
 /// How far clocks may differ without a URL being not yet valid.
 const SKEW: Duration = Duration::from_secs(60);
@@ -94,6 +95,32 @@ pub enum PresentedCredential<'a> {
         /// The bucket.
         bucket: &'a BucketName,
     },
+    /// None: the request only names what it wants. Good for reading from a public bucket.
+    Public(PublicPlace<'a>),
+}
+
+/// What a request without any credential names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicPlace<'a> {
+    /// An object by its place.
+    Object {
+        /// The bucket.
+        bucket: &'a BucketName,
+        /// The object key.
+        key: &'a ObjectKey,
+    },
+    /// A file by its id.
+    File(FileId),
+}
+
+impl PresentedCredential<'_> {
+    /// The dialect that a token says it was issued by, before anything is proved: good for the shape of a refusal and no more.
+    pub fn claimed_dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::Token { token, .. } => valetkey_signing::claimed_dialect(token),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for PresentedCredential<'_> {
@@ -101,6 +128,7 @@ impl std::fmt::Debug for PresentedCredential<'_> {
         f.write_str(match self {
             Self::Token { .. } => "Token([redacted])",
             Self::Link(_) | Self::LinkInBucket { .. } => "Link([redacted])",
+            Self::Public(_) => "Public",
         })
     }
 }
@@ -114,6 +142,8 @@ pub struct Grant {
     signing_key: Option<valetkey_model::SigningKeyId>,
     issuer: Option<ApiKeyId>,
     method: Method,
+    /// When it was proved: the instant of the request.
+    at: Timestamp,
     past_expiry: bool,
     for_whole_bucket: bool,
     prefetch: bool,
@@ -125,33 +155,50 @@ pub struct Grant {
 /// Where a grant's terms are from.
 #[derive(Debug)]
 enum Source {
-    Token { tenant: TenantName, link_id: LinkId, expires_at: Timestamp, terms: Box<Terms> },
+    Token {
+        tenant: TenantName,
+        link_id: LinkId,
+        expires_at: Timestamp,
+        terms: Box<Terms>,
+    },
     Link(Arc<LinkRow>),
+    /// No URL: the bucket is public.
+    Public {
+        tenant: TenantName,
+        terms: Box<Terms>,
+    },
 }
 
 impl Grant {
     /// The terms it was issued under.
     pub fn terms(&self) -> &Terms {
         match &self.source {
-            Source::Token { terms, .. } => terms,
+            Source::Token { terms, .. } | Source::Public { terms, .. } => terms,
             Source::Link(link) => &link.terms,
         }
     }
 
-    /// The URL's public handle.
-    pub fn link_id(&self) -> LinkId {
+    /// The URL's public handle; `None` if the grant is not by a URL, but by the bucket's being public.
+    pub fn link_id(&self) -> Option<LinkId> {
         match &self.source {
-            Source::Token { link_id, .. } => *link_id,
-            Source::Link(link) => link.link_id,
+            Source::Token { link_id, .. } => Some(*link_id),
+            Source::Link(link) => Some(link.link_id),
+            Source::Public { .. } => None,
         }
     }
 
-    /// Until when the URL works.
+    /// Until when the URL works; what is public works until the end of time.
     pub fn expires_at(&self) -> Timestamp {
         match &self.source {
             Source::Token { expires_at, .. } => *expires_at,
             Source::Link(link) => link.expires_at,
+            Source::Public { .. } => Timestamp::MAX,
         }
+    }
+
+    /// The instant of the request: when it was proved.
+    pub fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// The bucket it is for.
@@ -169,15 +216,26 @@ impl Grant {
         self.terms().uses.is_some()
     }
 
+    /// Whether it is by the bucket's being public alone: no credential was presented.
+    pub fn is_public(&self) -> bool {
+        matches!(self.source, Source::Public { .. })
+    }
+
     fn tenant(&self) -> &TenantName {
         match &self.source {
-            Source::Token { tenant, .. } => tenant,
+            Source::Token { tenant, .. } | Source::Public { tenant, .. } => tenant,
             Source::Link(link) => &link.tenant,
         }
     }
 
-    fn ledger_key(&self) -> GrantKey {
-        GrantKey { tenant: self.tenant().clone(), signing_key: self.signing_key.clone(), link_id: self.link_id() }
+    /// Under which key its uses are counted, if they are.
+    fn ledger_key(&self) -> Option<GrantKey> {
+        let link_id = self.link_id().filter(|_| self.is_limited())?;
+        Some(GrantKey { tenant: self.tenant().clone(), signing_key: self.signing_key.clone(), link_id })
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self.method, Method::Get | Method::Head)
     }
 }
 
@@ -234,11 +292,12 @@ impl Service {
     /// The first refusal in the order of the table.
     pub async fn verify(&self, presented: &Presented<'_>) -> Result<Grant, Refusal> {
         let grant = match presented.credential {
-            PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path)?,
+            PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path).await?,
             PresentedCredential::Link(secret) => self.verify_link(presented, secret, None).await?,
             PresentedCredential::LinkInBucket { secret, bucket } => self.verify_link(presented, secret, Some(bucket)).await?,
+            PresentedCredential::Public(place) => Box::pin(self.verify_public(presented, place)).await?,
         };
-        if grant.past_expiry && !sabotaged("expiry-ignored") && !self.resumes(&grant).await? {
+        if grant.past_expiry && !sabotaged("expiry-ignored") && !Box::pin(self.resumes(&grant)).await? {
             return Err(Refusal::Expired);
         }
         tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified");
@@ -247,13 +306,14 @@ impl Service {
 
     /// Whether the request goes on with a download session that there is: all that an expired URL is still good for.
     async fn resumes(&self, grant: &Grant) -> Result<bool, Refusal> {
-        let (Some(session), Method::Get | Method::Head) = (&grant.session, grant.method) else { return Ok(false) };
-        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
+        let (Some(session), Some(key), true) = (&grant.session, grant.ledger_key(), grant.reads()) else { return Ok(false) };
+        let ledger = self.metadata().ledger(&key).await;
         let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?;
         Ok(ledger.is_some_and(|ledger| ledger.is_held_by(session)))
     }
 
-    fn verify_token(&self, presented: &Presented<'_>, token: &str, raw_path: &str) -> Result<Grant, Refusal> {
+    async fn verify_token(&self, presented: &Presented<'_>, token: &str, raw_path: &str) -> Result<Grant, Refusal> {
+        let at = self.now();
         let leniency = if presented.sessions.is_empty() { Duration::ZERO } else { self.config().resume_past_expiry };
         let verified = valetkey_signing::verify(
             &valetkey_signing::Presented {
@@ -262,39 +322,37 @@ impl Service {
                 base_path: &self.config().base_path,
                 method: presented.method,
                 client: presented.client,
-                now: self.now(),
+                now: at,
                 expiry_leniency: leniency,
             },
             &self.inner().keys.ring(),
         )?;
-        let place = Place { bucket: verified.bucket().clone(), key: verified.object_key().clone() };
-        let (signing_key, owner) = (verified.key_id().clone(), verified.key_owner().clone());
-        let (past_expiry, for_whole_bucket) = (verified.past_expiry(), verified.is_for_whole_bucket());
-        let claims = verified.into_claims();
-        let issuer = match owner {
-            KeyOwner::ApiKey(owner) => Some(owner),
-            KeyOwner::Server => claims.terms.issuer.clone(),
-        };
-        let limited = claims.terms.uses.is_some();
-        let session = if limited { presented.sessions.of(&claims.link_id) } else { None };
-        Ok(Grant {
-            place,
-            incarnation: None,
-            signing_key: Some(signing_key),
-            issuer,
-            method: presented.method,
-            past_expiry,
-            for_whole_bucket,
-            prefetch: presented.prefetch,
-            client: limited.then(|| client_digest(presented)),
-            session: session.map(|secret| digest_of(secret.as_bytes())),
-            source: Source::Token {
-                tenant: claims.tenant,
-                link_id: claims.link_id,
-                expires_at: claims.expires_at,
-                terms: Box::new(claims.terms),
-            },
-        })
+        match verified.resource() {
+            Resource::Object { bucket, key } => {
+                let place = Place { bucket: bucket.clone(), key: key.clone() };
+                Ok(token_grant(presented, verified, at, place, None))
+            }
+            Resource::File(file_id) => {
+                let file_id = *file_id;
+                let place = Box::pin(self.place_of_granted(verified.claims().clone(), file_id)).await?;
+                Ok(token_grant(presented, verified, at, place, Some(file_id)))
+            }
+        }
+    }
+
+    /// Where the bytes of the file are that a token is for. One whose file is gone is refused in the order of the table, as far
+    /// as that goes without a bucket.
+    async fn place_of_granted(&self, claims: Claims, file_id: FileId) -> Result<Place, Refusal> {
+        let place = self.place_of_file(file_id).await.map_err(|error| error.as_refusal())?;
+        let terms = &claims.terms;
+        if let Some(place) = place.filter(|_| terms.incarnation.is_none_or(|named| named == file_id)) {
+            return Ok(place);
+        }
+        let api_keys = &self.inner().api_keys;
+        if terms.issuer.as_ref().is_some_and(|issuer| api_keys.live(issuer, self.now()).is_none()) {
+            return Err(Refusal::IssuerDisabled);
+        }
+        Err(if self.is_revoked(&claims.tenant, &claims.link_id) { Refusal::Revoked } else { Refusal::ObjectGone })
     }
 
     async fn verify_link(
@@ -324,16 +382,47 @@ impl Service {
         }
         Ok(Grant {
             place: Place { bucket: link.bucket.clone(), key: link.key.clone() },
-            incarnation: link.file_id,
+            incarnation: link.file_id.or(link.terms.incarnation),
             signing_key: None,
             issuer: link.terms.issuer.clone(),
             method: presented.method,
+            at: now,
             past_expiry,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
             client: limited.then(|| client_digest(presented)),
             session: session.map(|secret| digest_of(secret.as_bytes())),
             source: Source::Link(link),
+        })
+    }
+
+    /// A request without a credential is for what is public, and everything else is told it as one whose credential is made up:
+    /// which buckets there are is not its concern.
+    async fn verify_public(&self, presented: &Presented<'_>, place: PublicPlace<'_>) -> Result<Grant, Refusal> {
+        if !matches!(presented.method, Method::Get | Method::Head) {
+            return Err(Refusal::Malformed);
+        }
+        let (place, incarnation) = match place {
+            PublicPlace::Object { bucket, key } => (Place { bucket: bucket.clone(), key: key.clone() }, None),
+            PublicPlace::File(file_id) => {
+                let place = self.place_of_file(file_id).await.map_err(|error| error.as_refusal())?;
+                (place.ok_or(Refusal::Malformed)?, Some(file_id))
+            }
+        };
+        let bucket = self.public_bucket(&place.bucket).await.map_err(|error| error.as_refusal())?.ok_or(Refusal::Malformed)?;
+        Ok(Grant {
+            source: Source::Public { tenant: bucket.tenant.clone(), terms: Box::new(Terms::new(Permission::Read)) },
+            place,
+            incarnation,
+            signing_key: None,
+            issuer: None,
+            method: presented.method,
+            at: self.now(),
+            past_expiry: false,
+            for_whole_bucket: false,
+            prefetch: presented.prefetch,
+            client: None,
+            session: None,
         })
     }
 
@@ -353,38 +442,40 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Refusal::BadSignature`] if its tenant does not own the bucket; [`Refusal::IssuerDisabled`], [`Refusal::Revoked`],
-    /// [`Refusal::ObjectGone`] without the bucket, [`Refusal::Unavailable`].
+    /// [`Refusal::BadSignature`] if its tenant neither owns the bucket nor only reads what is public;
+    /// [`Refusal::IssuerDisabled`], [`Refusal::Revoked`], [`Refusal::ObjectGone`] without the bucket, [`Refusal::Unavailable`].
     pub async fn admit(&self, grant: Grant) -> Result<Admission, Refusal> {
         let bucket = self.bucket_row(&grant.place.bucket).await.map_err(|error| error.as_refusal())?;
-        if bucket.as_ref().is_some_and(|bucket| bucket.tenant != *grant.tenant()) {
+        let reads_public = grant.reads() && bucket.as_ref().is_some_and(|bucket| bucket.public);
+        if bucket.as_ref().is_some_and(|bucket| bucket.tenant != *grant.tenant()) && !reads_public {
             return Err(Refusal::BadSignature);
         }
         let create_only = match &grant.issuer {
-            Some(issuer) => self.issuer_may(&grant, issuer)?,
+            Some(issuer) => self.issuer_may(&grant, issuer, reads_public)?,
+            None if grant.is_public() && !reads_public => return Err(Refusal::Malformed),
             None => false,
         };
-        if self.is_revoked(grant.tenant(), &grant.link_id()) {
+        if grant.link_id().is_some_and(|link_id| self.is_revoked(grant.tenant(), &link_id)) {
             return Err(Refusal::Revoked);
         }
         let bucket = bucket.ok_or(Refusal::ObjectGone)?;
         Ok(Admission { grant: Box::new(grant), bucket, create_only })
     }
 
-    /// Whether the issuing API key may now do what the method does; the answer says whether it may only create.
-    fn issuer_may(&self, grant: &Grant, issuer: &ApiKeyId) -> Result<bool, Refusal> {
-        let row = self.inner().api_keys.live(issuer, self.now()).ok_or(Refusal::IssuerDisabled)?;
-        let may_use = row.tenant == *grant.tenant() && (row.buckets.is_empty() || row.buckets.contains(&grant.place.bucket));
-        let reads = matches!(grant.method, Method::Get | Method::Head);
+    /// Whether the issuing API key may now do what the method does; the answer says whether it may only create. What is public any
+    /// key may read, as long as it works.
+    fn issuer_may(&self, grant: &Grant, issuer: &ApiKeyId, reads_public: bool) -> Result<bool, Refusal> {
+        let row = self.inner().api_keys.live(issuer, grant.at).ok_or(Refusal::IssuerDisabled)?;
+        let within = row.buckets.is_empty() || row.buckets.contains(&grant.place.bucket);
         let has = |scope| row.scopes.has(scope);
-        let permitted = match reads {
-            true => has(Scope::ObjectRead) && (!grant.for_whole_bucket || has(Scope::Admin)),
+        let permitted = match grant.reads() {
+            true => (has(Scope::ObjectRead) || reads_public) && (!grant.for_whole_bucket || has(Scope::Admin)),
             false => has(Scope::ObjectWrite) || has(Scope::ObjectCreate),
         };
-        if !may_use || !permitted {
+        if row.tenant != *grant.tenant() || !(within || reads_public) || !permitted {
             return Err(Refusal::IssuerDisabled);
         }
-        Ok(!reads && !has(Scope::ObjectWrite))
+        Ok(!grant.reads() && !has(Scope::ObjectWrite))
     }
 
     /// Finds the object that an admitted grant reads.
@@ -411,7 +502,8 @@ impl Service {
     pub async fn granted_object(&self, admission: &Admission) -> Result<Option<Arc<ObjectRow>>, Refusal> {
         let Grant { place, incarnation, .. } = &*admission.grant;
         let object = self.live_object_at(place).await.map_err(|error| error.as_refusal())?;
-        Ok(object.filter(|object| incarnation.is_none_or(|file_id| file_id == object.file_id)))
+        let is_granted = |object: &Arc<ObjectRow>| incarnation.is_none_or(|file_id| file_id == object.file_id);
+        Ok(object.filter(|object| is_granted(object) || sabotaged("incarnation-ignored")))
     }
 
     /// Proves that a GET would be answered: what an answer that counts nothing (HEAD, 304, 412, 416) may not give away. The
@@ -422,8 +514,8 @@ impl Service {
     /// [`Refusal::Expired`], [`Refusal::UsedUp`], [`Refusal::Unavailable`].
     pub async fn has_uses_left(&self, found: &Found) -> Result<(), Refusal> {
         let grant = &found.admission.grant;
-        let Some(uses) = grant.terms().uses else { return Ok(()) };
-        let ledger = self.metadata().ledger(&grant.ledger_key()).await;
+        let (Some(uses), Some(key)) = (grant.terms().uses, grant.ledger_key()) else { return Ok(()) };
+        let ledger = self.metadata().ledger(&key).await;
         let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?.unwrap_or_default();
         if grant.session.as_ref().is_some_and(|session| ledger.is_held_by(session)) {
             return Ok(());
@@ -443,9 +535,14 @@ impl Service {
     /// [`Refusal::Expired`], [`Refusal::UsedUp`], [`Refusal::InUse`], [`Refusal::Prefetch`], [`Refusal::Unavailable`].
     pub async fn reserve(&self, selection: Selection) -> Result<Reservation, Refusal> {
         let grant = &selection.found.admission.grant;
-        let Some(rules) = self.rules(grant) else {
-            return Ok(Reservation { selection, usage: None, session_secret: None });
-        };
+        match (self.rules(grant), grant.ledger_key()) {
+            (Some(rules), Some(key)) => Box::pin(self.reserve_use(selection, rules, key)).await,
+            _ => Ok(Reservation { selection, usage: None, session_secret: None }),
+        }
+    }
+
+    async fn reserve_use(&self, selection: Selection, rules: Rules, key: GrantKey) -> Result<Reservation, Refusal> {
+        let grant = &selection.found.admission.grant;
         if grant.prefetch {
             return Err(Refusal::Prefetch);
         }
@@ -466,7 +563,7 @@ impl Service {
             new_session: SessionId::random(self.entropy()),
             new_secret: digest_of(secret.expose().as_bytes()),
         };
-        let (usage, opened) = Usage::reserve(self, grant.ledger_key(), self.forget_at(grant.expires_at()), ask).await?;
+        let (usage, opened) = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask).await?;
         Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
     }
 
@@ -493,6 +590,38 @@ impl Service {
     }
 }
 
+/// The grant of a token that was proved `at` this instant, for what is at this place.
+fn token_grant(presented: &Presented<'_>, verified: Verified, at: Timestamp, place: Place, file_id: Option<FileId>) -> Grant {
+    let (signing_key, owner) = (verified.key_id().clone(), verified.key_owner().clone());
+    let (past_expiry, for_whole_bucket) = (verified.past_expiry(), verified.is_for_whole_bucket());
+    let claims = verified.into_claims();
+    let issuer = match owner {
+        KeyOwner::ApiKey(owner) => Some(owner),
+        KeyOwner::Server => claims.terms.issuer.clone(),
+    };
+    let limited = claims.terms.uses.is_some();
+    let session = if limited { presented.sessions.of(&claims.link_id) } else { None };
+    Grant {
+        place,
+        incarnation: file_id.or(claims.terms.incarnation),
+        signing_key: Some(signing_key),
+        issuer,
+        method: presented.method,
+        at,
+        past_expiry,
+        for_whole_bucket,
+        prefetch: presented.prefetch,
+        client: limited.then(|| client_digest(presented)),
+        session: session.map(|secret| digest_of(secret.as_bytes())),
+        source: Source::Token {
+            tenant: claims.tenant,
+            link_id: claims.link_id,
+            expires_at: claims.expires_at,
+            terms: Box::new(claims.terms),
+        },
+    }
+}
+
 impl Admission {
     /// What the URL proved to allow.
     pub fn grant(&self) -> &Grant {
@@ -504,9 +633,13 @@ impl Admission {
         &self.bucket
     }
 
-    /// Whether an upload may replace an object.
+    /// Whether an upload may replace an object. Until a file is confirmed, its upload is one creation.
     pub(crate) fn put_mode(&self) -> PutMode {
-        if self.create_only { PutMode::Create } else { self.grant.terms().upload.mode }
+        match self.grant.terms().upload.mode {
+            PutMode::Reserved => PutMode::Reserved,
+            _ if self.create_only => PutMode::Create,
+            mode => mode,
+        }
     }
 
     pub(crate) fn permission(&self) -> Permission {
@@ -517,7 +650,7 @@ impl Admission {
         self.grant.incarnation
     }
 
-    pub(crate) fn ledger_key(&self) -> GrantKey {
+    pub(crate) fn ledger_key(&self) -> Option<GrantKey> {
         self.grant.ledger_key()
     }
 
@@ -556,11 +689,7 @@ impl Found {
 
 /// Who asks, as far as the ledger's exceptions for the same client go: address (/64 in IPv6) and user agent.
 fn client_digest(presented: &Presented<'_>) -> SecretDigest {
-    let network = match presented.client.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 => v4,
-    };
-    digest_of(&[network.to_string().as_bytes(), b"\n", presented.user_agent].concat())
+    digest_of(&[network_of(presented.client).to_string().as_bytes(), b"\n", presented.user_agent].concat())
 }
 
 /// What the holder is told.

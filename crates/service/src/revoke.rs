@@ -68,13 +68,13 @@ impl Service {
         Ok(())
     }
 
-    /// The link id of a URL in link form that still works, for whoever may use its bucket: what [`Service::revoke`] takes. Scope
-    /// `link:revoke`.
+    /// The link id of a URL in link form that still works, for whoever issued it or may use its bucket: what [`Service::revoke`]
+    /// takes. Scope `link:revoke`.
     ///
     /// # Errors
     ///
     /// [`ServiceError::MissingScope`]; [`ServiceError::NotFound`] if there is no such link, or it has expired or was taken
-    /// back; [`ServiceError::NotOwner`].
+    /// back; [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`].
     pub async fn link_of(&self, principal: &Principal, secret: LinkSecret) -> Result<LinkId, ServiceError> {
         principal.require(Scope::LinkRevoke)?;
         let link = self.presented_link(secret).await?.filter(|link| self.now() < link.expires_at);
@@ -82,7 +82,10 @@ impl Service {
         if link.tenant != *principal.tenant() {
             return Err(ServiceError::NotOwner);
         }
-        self.own_bucket(principal, &link.bucket).await?;
+        // The bucket may be another's, where it is public.
+        if !principal.is_within(&link.bucket) && link.terms.issuer.as_ref() != Some(principal.api_key()) {
+            return Err(ServiceError::OutsideBuckets);
+        }
         if self.is_revoked(&link.tenant, &link.link_id) {
             return Err(ServiceError::NotFound { what: "link" });
         }

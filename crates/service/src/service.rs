@@ -1,5 +1,6 @@
 //! What the use cases share: the stores, the keys, the caches, the clock.
 
+use crate::attempts::FailedAttempts;
 use crate::cache::RowCache;
 use crate::keys::Keys;
 use crate::principal::ApiKeys;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use valetkey_metadata::ledger::NodeRun;
 use valetkey_metadata::{BucketRow, LinkRow, MetadataStore, ObjectRow};
-use valetkey_model::{BucketName, Clock, Entropy, ObjectKey, Secret, SecretDigest, Timestamp};
+use valetkey_model::{BucketName, Clock, Entropy, FileId, ObjectKey, Secret, SecretDigest, Timestamp};
 use valetkey_objects::ObjectStore;
 
 /// The use cases. Cheap to clone; all clones are one.
@@ -35,11 +36,15 @@ pub(crate) struct Inner {
     pub(crate) master_key: MasterKey,
     pub(crate) access_token_key: Secret,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) failed_attempts: FailedAttempts,
     pub(crate) keys: Keys,
+    /// Held while API keys and signing keys are changed, in the store and then in memory.
+    pub(crate) administration: tokio::sync::Mutex<()>,
     pub(crate) revocations: Revocations,
     pub(crate) bucket_rows: RowCache<BucketName, Arc<BucketRow>>,
     pub(crate) object_rows: RowCache<Place, Arc<ObjectRow>>,
     pub(crate) link_rows: RowCache<SecretDigest, Arc<LinkRow>>,
+    pub(crate) file_places: RowCache<FileId, Place>,
     pub(crate) node_run: NodeRun,
     pub(crate) flights: Arc<Flights>,
     /// Where what outlives its request is done: a connection's own runtime may end first.
@@ -69,7 +74,7 @@ impl Service {
     ) -> Result<Self, ServiceError> {
         let api_keys = ApiKeys::default();
         for row in metadata.api_keys().await? {
-            api_keys.insert(row);
+            api_keys.put(row);
         }
         let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
         let revocations = Revocations::load(metadata.revocations(clock.now()).await?);
@@ -77,6 +82,7 @@ impl Service {
         entropy.fill(&mut run);
         let n_rows = config.n_cached_rows;
         let service = Self(Arc::new(Inner {
+            failed_attempts: FailedAttempts::new(config.max_failed_authentications),
             access_token_key: master_key.derive("access token"),
             metadata,
             objects,
@@ -86,10 +92,12 @@ impl Service {
             master_key,
             api_keys,
             keys,
+            administration: tokio::sync::Mutex::default(),
             revocations,
             bucket_rows: RowCache::new(1024),
             object_rows: RowCache::new(n_rows),
             link_rows: RowCache::new(n_rows),
+            file_places: RowCache::new(n_rows),
             // JSON readers elsewhere keep 53 bits of an integer.
             node_run: NodeRun(u64::from_be_bytes(run) >> 11),
             flights: Arc::default(),

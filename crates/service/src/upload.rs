@@ -7,7 +7,9 @@ use std::sync::Arc;
 use valetkey_metadata::{
     BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
 };
-use valetkey_model::{BlobId, BucketName, DigestRule, FileId, ObjectKey, PutMode, Refusal, Scope, UploadRules};
+use valetkey_model::{
+    BlobId, BucketName, DigestRule, FileId, FileNumber, ObjectKey, PutMode, Refusal, Scope, UploadRules, sabotaged,
+};
 use valetkey_objects::{BlobWriter, DigestSet, Digests, PendingBlob};
 
 /// What an uploader says of the bytes to come.
@@ -89,9 +91,8 @@ impl Service {
             return Err(Refusal::WrongMethod.into());
         }
         let grant = admission.grant();
-        let spend = match grant.terms().uses {
-            Some(uses) => {
-                let key = admission.ledger_key();
+        let spend = match grant.terms().uses.zip(admission.ledger_key()) {
+            Some((uses, key)) => {
                 if self.metadata().ledger(&key).await?.is_some_and(|ledger| ledger.n_spent() >= uses.get()) {
                     return Err(Refusal::UsedUp.into());
                 }
@@ -99,8 +100,7 @@ impl Service {
             }
             None => None,
         };
-        let guard =
-            Guard { tenant: admission.tenant().clone(), link_id: Some(grant.link_id()), api_key: admission.issuer().cloned() };
+        let guard = Guard { tenant: admission.tenant().clone(), link_id: grant.link_id(), api_key: admission.issuer().cloned() };
         let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
         self.begin(Plan {
             bucket: admission.bucket().clone(),
@@ -142,7 +142,8 @@ impl Service {
             return Err(Refusal::TypeNotAllowed.into());
         }
         let present = self.live_object(&plan.bucket.name, &plan.key).await?;
-        holds(&plan.condition, present.as_deref())?;
+        let reserved = plan.condition.mode == PutMode::Reserved && self.is_reserved(&plan.bucket.name, &plan.key).await?;
+        holds(&plan.condition, present.as_deref(), reserved)?;
         plan.options.expected.extend(plan.rules.digest.clone());
         let digests = plan.options.expected.iter().fold(plan.options.digests, |set, rule| match rule {
             DigestRule::Sha256(_) => set,
@@ -152,6 +153,11 @@ impl Service {
         let blob = BlobId::new(self.now(), self.entropy());
         let writer = self.object_store().create(blob, digests, plan.options.declared_bytes).await?;
         Ok(Upload { service: self.clone(), writer, plan })
+    }
+
+    async fn is_reserved(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, ServiceError> {
+        let reservation = self.metadata().reservation(bucket, key).await?;
+        Ok(reservation.is_some_and(|reservation| self.now() < reservation.expires_at))
     }
 
     /// Publishes a blob that is durable, tells the caches, and says what becomes of the blob. `pending` is `None` for one that a
@@ -233,6 +239,7 @@ impl Upload {
             bucket: plan.bucket.name.clone(),
             key: plan.key,
             new_file_id: FileId::random(service.entropy()),
+            new_file_number: FileNumber::random(service.entropy()),
             blob: pending.blob,
             size_bytes: pending.size_bytes,
             content_type: plan.options.content_type,
@@ -253,20 +260,26 @@ impl Upload {
 
 fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
     Ok(match condition {
-        Condition::None => PublishCondition { mode, replaces: None, incarnation },
-        Condition::Absent => PublishCondition { mode: PutMode::Create, replaces: None, incarnation },
+        Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation },
+        Condition::Absent => {
+            let mode = if mode == PutMode::Reserved { mode } else { PutMode::Create };
+            PublishCondition { mode, absent: true, replaces: None, incarnation }
+        }
         Condition::Replaces(_) if mode == PutMode::Create => return Err(Refusal::Exists),
-        Condition::Replaces(blob) => PublishCondition { mode, replaces: Some(blob), incarnation },
+        Condition::Replaces(blob) => PublishCondition { mode, absent: false, replaces: Some(blob), incarnation },
     })
 }
 
 /// What the publishing transaction will check, told before the bytes are sent.
-fn holds(condition: &PublishCondition, present: Option<&ObjectRow>) -> Result<(), Refusal> {
-    if condition.incarnation.is_some_and(|file_id| present.is_none_or(|object| object.file_id != file_id)) {
+fn holds(condition: &PublishCondition, present: Option<&ObjectRow>, reserved: bool) -> Result<(), Refusal> {
+    let ended = condition.mode == PutMode::Reserved && !reserved && !sabotaged("confirmation-ignored");
+    let another = condition.incarnation.is_some_and(|file_id| present.is_none_or(|object| object.file_id != file_id));
+    if another || (ended && present.is_none()) {
         return Err(Refusal::ObjectGone);
     }
     let replaced = condition.replaces.is_some_and(|blob| present.is_none_or(|object| object.blob != blob));
-    if replaced || (condition.mode == PutMode::Create && present.is_some()) {
+    let creates = condition.absent || condition.mode == PutMode::Create || ended;
+    if replaced || (creates && present.is_some()) {
         return Err(Refusal::Exists);
     }
     Ok(())

@@ -112,3 +112,37 @@ async fn a_use_is_free_again_though_its_client_is_gone() {
     }
     panic!("a download never begins");
 }
+
+#[tokio::test]
+async fn a_file_is_as_it_is_told_though_its_client_is_gone() {
+    let world = world().await;
+    let app = world.principal("app");
+    let mut n_ended = 0;
+    for n_awaits in 1..MANY {
+        let new = NewFile {
+            name: "scan".to_owned(),
+            content_type: None,
+            needs_confirmation: true,
+            keep_for: std::time::Duration::from_secs(3600),
+        };
+        let file = world.service.reserve_file(&app, new).await.unwrap();
+        let upload = world.service.upload(&app, &file.bucket.name, &file.key, UploadOptions::default()).await.unwrap();
+        filled(upload, b"x").await.unwrap();
+        world.service.object(&app, &file.bucket.name, &file.key).await.unwrap();
+        let confirmed = hung_up(n_awaits, world.service.confirm_file(&app, FileRef::Id(file.id), None)).await;
+        all_written(&world).await;
+        let durable = world.service.file(&app, FileRef::Id(file.id)).await.unwrap().object.unwrap();
+        let told = world.service.object(&app, &file.bucket.name, &file.key).await.unwrap();
+        assert_eq!(durable.expires_at, told.expires_at, "hung up at await {n_awaits}");
+        let deleted = hung_up(n_awaits, world.service.delete_file(&app, FileRef::Id(file.id))).await;
+        all_written(&world).await;
+        let durable = world.service.file(&app, FileRef::Id(file.id)).await.is_ok();
+        let told = world.service.object(&app, &file.bucket.name, &file.key).await.is_ok();
+        assert_eq!(durable, told, "hung up at await {n_awaits}");
+        n_ended += usize::from(confirmed.is_some() && deleted.is_some());
+        if n_ended == 1 {
+            return;
+        }
+    }
+    panic!("a confirmation never ends");
+}

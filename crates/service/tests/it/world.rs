@@ -21,12 +21,17 @@ pub(crate) struct World {
     entropy: Arc<SeededEntropy>,
 }
 
-/// Two tenants, each with a key that may do all but administer.
+/// Two tenants, each with a key that may do all but administer, and one that may do everything.
 pub(crate) async fn world() -> World {
+    world_with(ServiceConfig::default()).await
+}
+
+/// The same with other limits.
+pub(crate) async fn world_with(config: ServiceConfig) -> World {
     let directory = tempfile::tempdir().unwrap();
     let clock = FixedClock::new(Timestamp::from_seconds(1_800_000_000));
     let entropy = Arc::new(SeededEntropy::from_environment());
-    let service = start(directory.path().into(), &clock, &entropy).await;
+    let service = start(directory.path().into(), &clock, &entropy, config).await;
     let world = World { service, clock, directory, entropy };
     let key = |tenant: &str, id: &str, scopes: &str| GivenApiKey {
         tenant: tenant.parse().unwrap(),
@@ -35,6 +40,7 @@ pub(crate) async fn world() -> World {
         bearer: None,
         scopes: scopes.parse().unwrap(),
         buckets: Vec::new(),
+        expires_at: None,
     };
     let provisioning = Provisioning {
         tenants: vec!["acme".parse().unwrap(), "other".parse().unwrap()],
@@ -44,6 +50,7 @@ pub(crate) async fn world() -> World {
             key("acme", "creator", "object:create link:issue"),
             key("acme", "chief", "* admin"),
             key("other", "stranger", "*"),
+            key("other", "boss", "* admin"),
         ],
         ..Provisioning::default()
     };
@@ -52,13 +59,17 @@ pub(crate) async fn world() -> World {
     world
 }
 
-async fn start(directory: PathBuf, clock: &FixedClock, entropy: &Arc<SeededEntropy>) -> Service {
+async fn start(directory: PathBuf, clock: &FixedClock, entropy: &Arc<SeededEntropy>, config: ServiceConfig) -> Service {
     let metadata =
         SqliteStore::open(&directory.join("metadata.sqlite3"), Arc::new(clock.clone()), SqliteOptions::default()).unwrap();
     let objects = FsStore::open(directory.join("objects"), &FsOptions::default()).unwrap();
-    let config = ServiceConfig { settle_wait: Duration::from_millis(200), ..ServiceConfig::default() };
+    let config = ServiceConfig { settle_wait: Duration::from_millis(200), ..config };
     let key = MasterKey::new([7; 32]);
     Service::start(Arc::new(metadata), Arc::new(objects), Arc::new(clock.clone()), entropy.clone(), key, config).await.unwrap()
+}
+
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
 }
 
 pub(crate) fn bucket() -> BucketName {
@@ -103,13 +114,14 @@ impl World {
     /// The same directory after the end of the process.
     pub(crate) async fn restarted(self) -> Self {
         let Self { service, clock, directory, entropy } = self;
+        let config = service.config().clone();
         drop(service);
         // The writer thread and the lock go with the last clone, which a task may hold for a moment.
         let service = loop {
             match FsStore::open(directory.path().join("objects"), &FsOptions::default()) {
                 Ok(probe) => {
                     drop(probe);
-                    break start(directory.path().into(), &clock, &entropy).await;
+                    break start(directory.path().into(), &clock, &entropy, config).await;
                 }
                 Err(_) => tokio::task::yield_now().await,
             }
@@ -118,7 +130,7 @@ impl World {
     }
 
     pub(crate) fn principal(&self, id: &str) -> Principal {
-        self.service.authenticate(&SecretText::new(format!("secret of {id}"))).unwrap()
+        self.service.authenticate(&SecretText::new(format!("secret of {id}")), address(SOMEBODY.address)).unwrap()
     }
 
     pub(crate) async fn put(&self, name: &str, content: &[u8]) -> Published {
@@ -146,6 +158,16 @@ impl World {
             Credential::Token { token, path } => PresentedCredential::Token { token: token.expose(), raw_path: path },
             Credential::Link(secret) => PresentedCredential::Link(*secret),
         };
+        self.redeem(credential, method, holder).await
+    }
+
+    /// Presents a credential and gives the admission.
+    pub(crate) async fn redeem(
+        &self,
+        credential: PresentedCredential<'_>,
+        method: Method,
+        holder: Holder<'_>,
+    ) -> Result<valetkey_service::redeem::Admission, Refusal> {
         let sessions = Sessions { explicit: holder.session, kept: Vec::new() };
         let presented = Presented {
             credential,
