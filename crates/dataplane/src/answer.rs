@@ -101,6 +101,7 @@ pub fn select(face: &dyn Face, request: &HeaderMap, shown: &Representation<'_>, 
     let in_ranges = || ranges.iter().map(|range| range.end - range.start).sum();
     let length = framing.as_ref().map_or_else(in_ranges, |framing| framing.total_bytes);
     head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    face.describe(shown, &mut head);
     Selected::Send { head: Box::new(head), ranges, framing }
 }
 

@@ -1,10 +1,11 @@
 //! How a dialect looks on its signed URLs: the shape of answers, never what is allowed.
 
+use crate::answer::Representation;
 use crate::body::ResponseBody;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{Response, StatusCode};
 use valetkey_http_common::query::Query;
-use valetkey_model::Refusal;
+use valetkey_model::{Dialect, Refusal};
 use valetkey_service::{ObjectRow, Published};
 
 /// The shape of a dialect's answers. The data plane adds what every answer carries: CORS, security headers, caching.
@@ -20,6 +21,9 @@ pub trait Face: Send + Sync {
         false
     }
 
+    /// Adds to the head of an answer with content, whole or in part, what this dialect says of it besides.
+    fn describe(&self, _shown: &Representation<'_>, _head: &mut Response<()>) {}
+
     /// The answer to an upload that was published.
     fn published(&self, published: &Published) -> Response<ResponseBody>;
 
@@ -31,6 +35,12 @@ pub trait Face: Send + Sync {
     /// The answer where no range asked for can be had; `Content-Range` is added.
     fn unsatisfiable(&self) -> Response<ResponseBody> {
         status(StatusCode::RANGE_NOT_SATISFIABLE)
+    }
+
+    /// As whose the head of an answer with all of an object may be kept and given again: it must then depend on nothing but the
+    /// object, its disposition and this. `None` keeps nothing.
+    fn kept_as(&self) -> Option<Dialect> {
+        None
     }
 
     /// The file name that the query asks to save under, where the dialect lets it. It never makes a saved file a shown one.

@@ -178,7 +178,7 @@ impl ConnectionIo {
         let Some(segment) = &self.current else {
             return Poll::Ready(Ok(()));
         };
-        if residency::is_resident(&*segment.transfer.file, offset, len) {
+        if residency::was_resident(&*segment.transfer.file, offset, len) {
             return Poll::Ready(Ok(()));
         }
         let now = left.min(READ_AHEAD_BYTES);

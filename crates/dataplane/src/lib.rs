@@ -13,6 +13,8 @@ pub mod framing;
 
 mod io;
 
+mod kept;
+
 mod link;
 
 mod marker;
@@ -32,5 +34,5 @@ mod signed;
 
 pub use answer::{Representation, Selected, select, send};
 pub use face::Face;
-pub use receive::{ReceiveError, Taker, WriteHeaders, receive};
+pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole};
 pub use signed::{ClientAddressPolicy, SignedUrls};

@@ -91,6 +91,35 @@ where
     }
 }
 
+/// A whole body of at most this many bytes, which must come as fast as an upload.
+///
+/// # Errors
+///
+/// [`ReceiveError::BrokenOff`]; [`Refusal::TooSlow`]; [`Refusal::TooLarge`].
+pub async fn receive_whole<B>(body: B, at_most_bytes: usize) -> Result<Bytes, ReceiveError>
+where
+    B: Body<Data = Bytes> + Send,
+{
+    let mut collected = Collected { bytes: Vec::new(), at_most_bytes };
+    receive(body, &mut collected).await?;
+    Ok(collected.bytes.into())
+}
+
+struct Collected {
+    bytes: Vec<u8>,
+    at_most_bytes: usize,
+}
+
+impl Taker for Collected {
+    async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
+        if bytes.len() > self.at_most_bytes - self.bytes.len() {
+            return Err(Refusal::TooLarge.into());
+        }
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
 /// What the headers of an upload say.
 #[derive(Debug, Default)]
 pub struct WriteHeaders {

@@ -1,8 +1,10 @@
 //! Whether a range of a file is in the page cache, so that sending it does not make the core's thread wait for the disk.
 
+use std::cell::RefCell;
 use std::io::{self, IoSliceMut};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, ReadWriteFlags};
 
@@ -12,6 +14,47 @@ const PAGE_BYTES: u64 = 4096;
 
 /// How far apart the probes are where the kernel cannot be asked about the whole range: its usual read-ahead is larger.
 const PROBE_STRIDE_BYTES: u64 = 32 << 10;
+
+/// For how long a range that was in the page cache is taken to be there still. Pages do not leave it faster, unless somebody
+/// makes them; then the core's thread waits for the disk once.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
+
+/// Ranges remembered by each core's thread.
+const N_REMEMBERED: usize = 1024;
+
+/// A range of a file that is open, and since when it is known to be resident.
+#[derive(Clone, Copy)]
+struct Known {
+    file: RawFd,
+    offset: u64,
+    end: u64,
+    since: Instant,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Vec<Option<Known>>> = RefCell::new(vec![None; N_REMEMBERED]);
+}
+
+/// [`is_resident`], where the kernel is not asked again for a while: for the core's own thread. Another file that was given the
+/// same number meanwhile may be taken for the first one, which costs a wait and no more.
+pub(crate) fn was_resident(file: impl AsFd, offset: u64, len: u64) -> bool {
+    let (now, number) = (Instant::now(), file.as_fd().as_raw_fd());
+    let place = (number as usize).wrapping_mul(31).wrapping_add((offset >> 18) as usize) % N_REMEMBERED;
+    KNOWN.with_borrow_mut(|known| {
+        let Some(slot) = known.get_mut(place) else { return is_resident(file, offset, len) };
+        let is_known = |known: &Known| {
+            known.file == number && known.offset <= offset && offset + len <= known.end && now < known.since + TRUSTED_FOR
+        };
+        if slot.as_ref().is_some_and(is_known) {
+            return true;
+        }
+        let resident = is_resident(file, offset, len);
+        if resident {
+            *slot = Some(Known { file: number, offset, end: offset + len, since: now });
+        }
+        resident
+    })
+}
 
 /// Whether all of `offset..offset + len` can be read without waiting. A file that ends earlier is not resident.
 pub(crate) fn is_resident(file: impl AsFd, offset: u64, len: u64) -> bool {
@@ -81,8 +124,6 @@ pub(crate) fn read_ahead(file: &SharedFile, offset: u64, len: u64, ahead: u64) -
 /// How many pages of the range are in the page cache (`cachestat(2)`).
 #[allow(unsafe_code)]
 fn cachestat(file: impl AsFd, offset: u64, len: u64) -> Result<u64, Errno> {
-    use std::os::fd::AsRawFd as _;
-
     /// The same number on every architecture but Alpha; `libc` does not name it everywhere.
     const SYS_CACHESTAT: libc::c_long = 451;
 

@@ -3,6 +3,7 @@
 use crate::answer::{Representation, Selected, select, send};
 use crate::body::ResponseBody;
 use crate::face::{Face, status};
+use crate::kept::{Kept, Key, Ready, asks_for_all};
 use crate::listener::{ConnectionInfo, closing};
 use crate::receive::{ReceiveError, WriteHeaders, receive};
 use http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, USER_AGENT};
@@ -17,7 +18,7 @@ use valetkey_http_common::client_address::{ClientAddressFrom, client_address};
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::{cors, security};
-use valetkey_model::{Disposition, Entropy, Method, Network, Refusal};
+use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal};
 use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Sessions, session_name};
 use valetkey_service::{DigestSet, Service, ServiceError};
 
@@ -49,12 +50,26 @@ pub struct SignedUrls {
     entropy: Arc<dyn Entropy>,
     /// Whether cookies may travel over HTTPS only.
     secure_cookies: bool,
+    token_faces: Arc<[(Dialect, Arc<dyn Face>)]>,
+    kept: Arc<Kept>,
 }
 
 impl SignedUrls {
     /// Answers from `service`, over HTTPS as far as clients see if `secure_cookies`.
     pub fn new(service: Service, clients: ClientAddressPolicy, entropy: Arc<dyn Entropy>, secure_cookies: bool) -> Self {
-        Self { service, clients, entropy, secure_cookies }
+        Self { service, clients, entropy, secure_cookies, token_faces: Arc::new([]), kept: Arc::new(Kept::new()) }
+    }
+
+    /// The same, where tokens of this dialect are answered with this face, whoever's URL they stand in.
+    #[must_use]
+    pub fn with_token_face(self, dialect: Dialect, face: Arc<dyn Face>) -> Self {
+        let faces = self.token_faces.iter().cloned().chain([(dialect, face)]);
+        Self { token_faces: faces.collect(), ..self }
+    }
+
+    /// The client's address, as the operator's trust in proxies makes it out.
+    pub fn client_of(&self, parts: &Parts, connection: &ConnectionInfo) -> IpAddr {
+        client_address(connection.peer().ip(), &parts.headers, &self.clients.trusted_proxies, self.clients.from)
     }
 
     /// Answers one request, whose credential the dialect has found in its URL.
@@ -69,13 +84,8 @@ impl SignedUrls {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers));
         }
-        let method = Method::parse(parts.method.as_str()).filter(|method| METHODS.contains(method));
-        let Some(method) = method else {
-            let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
-            answer.headers_mut().insert(ALLOW, cors::allow(&METHODS));
-            return self.finished(closing(answer));
-        };
-        let client = client_address(connection.peer().ip(), &parts.headers, &self.clients.trusted_proxies, self.clients.from);
+        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed()) };
+        let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
         let presented = Presented {
             credential,
@@ -86,13 +96,17 @@ impl SignedUrls {
             prefetch: is_prefetch(&parts.headers),
         };
         let answer = match method {
-            Method::Put => self.put(face, &presented, parts, body).await.map_err(|refusal| (refusal, true)),
+            Method::Put => {
+                let answer = Box::pin(self.put(face, &presented, parts, body)).await;
+                answer.map(|answer| self.finished(answer)).map_err(|refusal| (refusal, true))
+            }
             _ => self.get(face, &presented, parts).await.map_err(|refusal| (refusal, false)),
         };
-        self.finished(answer.unwrap_or_else(|(refusal, unread)| {
-            let answer = self.refused(face, refusal, &parts.headers, client);
+        answer.unwrap_or_else(|(refusal, unread)| {
+            let face = self.face_for(face, credential, || credential.claimed_dialect());
+            let answer = self.finished(self.refused(face, refusal, &parts.headers, client));
             if unread { closing(answer) } else { answer }
-        }))
+        })
     }
 
     /// The refusal of a request that has no credential to be verified.
@@ -100,22 +114,44 @@ impl SignedUrls {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers));
         }
+        if method_of(parts).is_none() {
+            return self.finished(method_not_allowed());
+        }
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
     }
 
-    /// A signed GET or HEAD: one function whose lines are the phases.
+    /// A signed GET or HEAD: one function whose lines are the phases, the last of them by how much is asked for. What is seldom
+    /// needed is in a box: every request's future is moved about, and is as large as its largest part.
     async fn get(&self, face: &dyn Face, presented: &Presented<'_>, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
+        let face = self.face_for(face, presented.credential, || Some(grant.terms().dialect));
         let admission = self.service.admit(grant).await?;
-        let found = self.found(face, self.service.find(admission).await?).await?;
+        let mut found = self.service.find(admission).await?;
+        if face.needs_digests() {
+            found = Box::pin(self.with_digests(found)).await?;
+        }
+        match kept_key(face, &found, parts) {
+            Some(key) => self.whole(face, key, found, parts).await,
+            None => Box::pin(self.selected(face, found, presented, parts)).await,
+        }
+    }
+
+    /// What the request selects of an object.
+    async fn selected(
+        &self,
+        face: &dyn Face,
+        found: Found,
+        presented: &Presented<'_>,
+        parts: &Parts,
+    ) -> Result<Response<ResponseBody>, Refusal> {
         let (head, ranges, framing) = match self.select(face, &found, parts) {
             Selected::Send { head, ranges, framing } if presented.method == Method::Get => (head, ranges, framing),
             uncounted => {
                 self.service.has_uses_left(&found).await?;
-                return Ok(match uncounted {
+                return Ok(self.finished(match uncounted {
                     Selected::Answer(answer) => *answer,
                     Selected::Send { head, .. } => head.map(|()| ResponseBody::empty()),
-                });
+                }));
             }
         };
         let link_id = found.grant().link_id();
@@ -123,16 +159,49 @@ impl SignedUrls {
         let mut delivery = self.service.open(reservation).await?;
         let secret = delivery.session_secret.take();
         let mut answer = head.map(|()| send(delivery, framing));
-        if let Some(secret) = secret {
+        if let (Some(secret), Some(link_id)) = (secret, link_id) {
             self.give_session(answer.headers_mut(), &session_name(&link_id), secret.expose(), parts.uri.path());
         }
+        Ok(self.finished(answer))
+    }
+
+    /// All of an object, under an unlimited grant: by a ready answer if there is one.
+    async fn whole(&self, face: &dyn Face, key: Key, found: Found, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
+        let cache_control = caching(found.grant()).cache_control(found.grant().at());
+        let kept = self.kept.find(&key, found.object());
+        let mut head = match &kept {
+            Some(ready) => ready.head.clone(),
+            None => self.whole_head(face, &found, parts),
+        };
+        let body = match kept.as_deref() {
+            _ if parts.method == http::Method::HEAD => ResponseBody::empty(),
+            Some(Ready { bytes: Some(bytes), .. }) => ResponseBody::bytes(bytes.clone()),
+            ready => {
+                let object = found.object().clone();
+                let reservation = self.service.reserve(found.select(vec![0..object.size_bytes])).await?;
+                let delivery = self.service.open(reservation).await?;
+                if ready.is_none() && Kept::is_due() {
+                    self.kept.keep(key, object, &head, &delivery.blob);
+                }
+                send(delivery, None)
+            }
+        };
+        head.insert(CACHE_CONTROL, cache_control);
+        let mut answer = Response::new(body);
+        *answer.headers_mut() = head;
         Ok(answer)
     }
 
-    async fn found(&self, face: &dyn Face, found: Found) -> Result<Found, Refusal> {
-        if !face.needs_digests() {
-            return Ok(found);
-        }
+    /// The head of an answer with all of an object.
+    fn whole_head(&self, face: &dyn Face, found: &Found, parts: &Parts) -> HeaderMap {
+        let head = match self.select(face, found, parts) {
+            Selected::Send { head, .. } => head.map(|()| ResponseBody::empty()),
+            Selected::Answer(answer) => *answer,
+        };
+        self.finished(head).into_parts().0.headers
+    }
+
+    async fn with_digests(&self, found: Found) -> Result<Found, Refusal> {
         let object = self.service.with_digests(found.object().clone()).await.map_err(|error| error.as_refusal())?;
         Ok(found.with_object(object))
     }
@@ -148,7 +217,7 @@ impl SignedUrls {
             file_name: asked.as_deref().or(terms.file_name.as_deref()),
             content_type: terms.content_type.as_deref(),
             caching: caching(grant),
-            now: self.service.now(),
+            now: grant.at(),
         };
         let mut boundary = [0; 16];
         if parts.headers.contains_key(http::header::RANGE) {
@@ -166,6 +235,7 @@ impl SignedUrls {
         body: Incoming,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
+        let face = self.face_for(face, presented.credential, || Some(grant.terms().dialect));
         let admission = self.service.admit(grant).await?;
         let headers = WriteHeaders::read(&parts.headers).map_err(|name| {
             tracing::info!(name, "an upload has {BAD_DIGEST}");
@@ -187,6 +257,20 @@ impl SignedUrls {
             Err(ReceiveError::Service(error)) => Err(failed(error)),
             Err(ReceiveError::BrokenOff) => Ok(closing(status(StatusCode::BAD_REQUEST))),
         }
+    }
+
+    /// The face for a credential: a token may be another dialect's than the path it stands in.
+    fn face_for<'a>(
+        &'a self,
+        face: &'a dyn Face,
+        credential: PresentedCredential<'_>,
+        dialect: impl FnOnce() -> Option<Dialect>,
+    ) -> &'a dyn Face {
+        if self.token_faces.is_empty() || !matches!(credential, PresentedCredential::Token { .. }) {
+            return face;
+        }
+        let Some(dialect) = dialect() else { return face };
+        self.token_faces.iter().find(|(of, _)| *of == dialect).map_or(face, |(_, face)| &**face)
     }
 
     fn refused(&self, face: &dyn Face, refusal: Refusal, request: &HeaderMap, client: IpAddr) -> Response<ResponseBody> {
@@ -228,6 +312,25 @@ impl SignedUrls {
     }
 }
 
+/// Under what the ready answer to this request is kept; `None` if there can be none.
+fn kept_key(face: &dyn Face, found: &Found, parts: &Parts) -> Option<Key> {
+    let (terms, object) = (found.grant().terms(), found.object());
+    let is_plain = !found.grant().is_limited() && terms.file_name.is_none() && terms.content_type.is_none();
+    let face = face.kept_as().filter(|_| is_plain && asks_for_all(&parts.headers))?;
+    Some(Key { blob: object.blob, face, disposition: terms.disposition.unwrap_or_default() })
+}
+
+/// The method, if it is one of signed URLs.
+fn method_of(parts: &Parts) -> Option<Method> {
+    Method::parse(parts.method.as_str()).filter(|method| METHODS.contains(method))
+}
+
+fn method_not_allowed() -> Response<ResponseBody> {
+    let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
+    answer.headers_mut().insert(ALLOW, cors::allow(&METHODS));
+    closing(answer)
+}
+
 fn preflight(request: &HeaderMap) -> Response<ResponseBody> {
     let mut answer = status(StatusCode::NO_CONTENT);
     cors::preflight(request, &METHODS, answer.headers_mut());
@@ -242,9 +345,10 @@ fn with_retry(refusal: Refusal, mut answer: Response<ResponseBody>) -> Response<
 }
 
 fn caching(grant: &Grant) -> Caching {
-    match grant.is_limited() {
-        true => Caching::Never,
-        false => Caching::UntilExpiry { expires_at: grant.expires_at(), at_most: MAX_AGE },
+    match (grant.is_limited(), grant.is_public()) {
+        (true, _) => Caching::Never,
+        (false, true) => Caching::Public,
+        (false, false) => Caching::UntilExpiry { expires_at: grant.expires_at(), at_most: MAX_AGE },
     }
 }
 

@@ -1,10 +1,12 @@
-//! The URL under which clients reach the server, and every URL given out begins.
+//! The URLs under which clients reach the server, and every URL given out begins.
 
 use crate::path;
 use http::uri::Authority;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use valetkey_model::Region;
 
 /// An absolute `http` or `https` URL of host, optional port and base path: canonical, without trailing slash.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -141,10 +143,131 @@ impl<'de> Deserialize<'de> for PublicUrl {
     }
 }
 
+/// The public URLs of a server: one by default, and others for the buckets of some regions. They have one base path: tokens are
+/// bound to it, and whichever of them a client calls, the request is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrls {
+    default: PublicUrl,
+    by_region: BTreeMap<Region, PublicUrl>,
+}
+
+/// Public URLs that cannot stand beside each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublicUrlsError {
+    /// A region has more than one.
+    #[error("the region `{region}` has more than one public URL")]
+    Twice {
+        /// The region.
+        region: Region,
+    },
+    /// One has another base path than the default.
+    #[error("`{url}` of the region `{region}` must have the path of the default public URL, which is `{expected}`")]
+    BasePath {
+        /// The region.
+        region: Region,
+        /// Its URL.
+        url: PublicUrl,
+        /// The default's base path, `/` if it is empty.
+        expected: String,
+    },
+}
+
+impl PublicUrls {
+    /// A default, and the URLs of regions.
+    ///
+    /// # Errors
+    ///
+    /// [`PublicUrlsError::Twice`] and [`PublicUrlsError::BasePath`], whichever comes first.
+    pub fn new(default: PublicUrl, of_regions: impl IntoIterator<Item = (Region, PublicUrl)>) -> Result<Self, PublicUrlsError> {
+        let mut by_region = BTreeMap::new();
+        for (region, url) in of_regions {
+            if url.base_path() != default.base_path() {
+                let expected = if default.base_path().is_empty() { "/" } else { default.base_path() };
+                return Err(PublicUrlsError::BasePath { region, url, expected: expected.to_owned() });
+            }
+            if by_region.insert(region.clone(), url).is_some() {
+                return Err(PublicUrlsError::Twice { region });
+            }
+        }
+        Ok(Self { default, by_region })
+    }
+
+    /// The URL for what is no bucket's, and for the buckets of regions without one of their own.
+    pub fn default_url(&self) -> &PublicUrl {
+        &self.default
+    }
+
+    /// The URL for the buckets of a region.
+    pub fn of(&self, region: &Region) -> &PublicUrl {
+        self.by_region.get(region).unwrap_or(&self.default)
+    }
+
+    /// The regions that have a URL of their own, and it.
+    pub fn of_regions(&self) -> impl Iterator<Item = (&Region, &PublicUrl)> {
+        self.by_region.iter()
+    }
+
+    /// Whether cookies may be `Secure`: every one of them is `https`.
+    pub fn are_https(&self) -> bool {
+        self.default.is_https() && self.by_region.values().all(PublicUrl::is_https)
+    }
+}
+
+impl From<PublicUrl> for PublicUrls {
+    fn from(default: PublicUrl) -> Self {
+        Self { default, by_region: BTreeMap::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn urls(default: &str, of_regions: &[(&str, &str)]) -> Result<PublicUrls, PublicUrlsError> {
+        let of_regions = of_regions.iter().map(|(region, url)| (region.parse().unwrap(), url.parse().unwrap()));
+        PublicUrls::new(default.parse().unwrap(), of_regions)
+    }
+
+    #[test]
+    fn the_url_of_a_region() {
+        let urls =
+            urls("https://example.org/x", &[("EMEA", "https://eu.example.org:8443/x/"), ("qatar", "https://q.example.org/x")]);
+        let urls = urls.unwrap();
+        for (region, expected) in [
+            ("EMEA", "https://eu.example.org:8443/x"),
+            ("qatar", "https://q.example.org/x"),
+            ("QATAR", "https://example.org/x"),
+            ("US", "https://example.org/x"),
+        ] {
+            assert_eq!(urls.of(&region.parse().unwrap()).as_str(), expected, "{region}");
+        }
+        assert_eq!(urls.default_url().as_str(), "https://example.org/x");
+        let only: PublicUrls = urls.default_url().clone().into();
+        assert_eq!(only.of(&Region::default()), only.default_url());
+    }
+
+    #[test]
+    fn urls_that_cannot_stand_beside_each_other() {
+        let check = |default: &str, of_regions: &[(&str, &str)], expected: &str| {
+            assert_eq!(urls(default, of_regions).unwrap_err().to_string(), expected);
+        };
+        let (a, b) = (("US", "https://a.example.org"), ("US", "https://b.example.org"));
+        check("https://example.org", &[a, b], "the region `US` has more than one public URL");
+        check("https://example.org", &[a, a], "the region `US` has more than one public URL");
+        let deeper = "`https://a.example.org/x` of the region `US` must have the path of the default public URL, which is `/`";
+        check("https://example.org", &[("US", "https://a.example.org/x")], deeper);
+        let higher = "`https://a.example.org` of the region `US` must have the path of the default public URL, which is `/x`";
+        check("https://example.org/x", &[a], higher);
+    }
+
+    #[test]
+    fn secure_cookies_need_https_everywhere() {
+        assert!(urls("https://example.org", &[("US", "https://a.example.org")]).unwrap().are_https());
+        assert!(!urls("https://example.org", &[("US", "http://a.example.org")]).unwrap().are_https());
+        assert!(!urls("http://example.org", &[("US", "https://a.example.org")]).unwrap().are_https());
+    }
 
     #[test]
     fn accepted() {

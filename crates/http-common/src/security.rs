@@ -11,6 +11,7 @@ static X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 static NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
 static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+static PUBLIC: HeaderValue = HeaderValue::from_static("public, no-cache");
 
 /// Sets what every answer carries: no sniffing, no indexing, no referrer. A `Referrer-Policy` that is there stays: the page with
 /// a form needs `same-origin`.
@@ -32,6 +33,8 @@ pub enum Caching {
         /// The longest an answer is kept.
         at_most: Duration,
     },
+    /// By anybody, who asks each time whether it is still so: what was public may not be any more.
+    Public,
 }
 
 impl Caching {
@@ -39,6 +42,7 @@ impl Caching {
     pub fn cache_control(self, now: Timestamp) -> HeaderValue {
         match self {
             Self::Never => NO_STORE.clone(),
+            Self::Public => PUBLIC.clone(),
             Self::UntilExpiry { expires_at, at_most } => {
                 value(["private, max-age=", &expires_at.since(now).min(at_most).as_secs().to_string()].concat())
             }
@@ -64,6 +68,7 @@ mod tests {
         check(999_999, 3600, "private, max-age=0");
         check(-1, 3600, "private, max-age=0");
         assert_eq!(Caching::Never.cache_control(Timestamp::MAX), "no-store");
+        assert_eq!(Caching::Public.cache_control(Timestamp::MAX), "public, no-cache");
         let far = Caching::UntilExpiry { expires_at: Timestamp::MAX, at_most: Duration::MAX };
         assert_eq!(far.cache_control(Timestamp::from_micros(0)), "private, max-age=9223372036854");
     }
