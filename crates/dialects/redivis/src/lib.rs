@@ -1,0 +1,15 @@
+//! Redivis' files: `/api/v1/rawFiles/…`, and as much of `/api/v1/tables/…` as it takes to have one.
+//!
+//! `routes` says what is where, `wire` what JSON looks like, `translate` turns it into use cases and back, `errors` says how each
+//! failure is told, `face` how the URLs of files answer, `openapi` describes it all. Nothing is decided here.
+
+mod errors;
+mod face;
+mod openapi;
+mod routes;
+mod translate;
+mod wire;
+
+pub use face::token_face;
+pub use openapi::{openapi, status_of};
+pub use routes::{Redivis, RedivisContext};

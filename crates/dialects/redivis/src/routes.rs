@@ -1,0 +1,305 @@
+//! What is where.
+
+use crate::errors::{self, ApiError, no_such_path};
+use crate::face::{FILE_METHODS, RedivisFace};
+use crate::translate::{
+    download_request, etag_of, file_id, lifetime, new_file, raw_file_item, raw_files, signed_url, table_reference, temp_uploads,
+    temp_uploads_body, upload_request,
+};
+use crate::wire::ListBody;
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::sync::Arc;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_dataplane::listener::{ConnectionInfo, closing};
+use valetkey_dataplane::{Representation, Selected, SignedUrls, receive_whole, select, send};
+use valetkey_http_common::cors;
+use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::public_url::PublicUrls;
+use valetkey_http_common::query::{Query, QueryError};
+use valetkey_http_common::security::{self, Caching};
+use valetkey_model::{Disposition, Entropy, FileId, Refusal, Scope};
+use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace};
+use valetkey_service::{File, FileRef, ObjectRow, Principal, Service, ServiceError};
+
+/// The largest JSON body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What the vendor's API is made of.
+#[derive(Clone)]
+pub struct RedivisContext {
+    /// The use cases.
+    pub service: Service,
+    /// The data plane, without faces for tokens of other dialects: a file's URL answers as this vendor's, whatever stands in it.
+    pub signed_urls: SignedUrls,
+    /// What URLs given out begin with.
+    pub public_urls: Arc<PublicUrls>,
+    /// For multipart boundaries.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A call of the API: its head, and where it comes from.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    parts: &'a Parts,
+    client: IpAddr,
+}
+
+/// The vendor's API. Cheap to clone.
+#[derive(Clone)]
+pub struct Redivis {
+    context: RedivisContext,
+}
+
+impl Redivis {
+    /// The vendor's API over these.
+    pub fn new(context: RedivisContext) -> Self {
+        Self { context }
+    }
+
+    /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
+    pub fn owns(path: &str) -> bool {
+        let below = path.strip_prefix("/api/v1/rawFiles").or_else(|| path.strip_prefix("/api/v1/tables"));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Answers one request; `path` is its raw path without the base path.
+    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let call = Call { parts: &parts, client: self.context.signed_urls.client_of(&parts, connection) };
+        let segments: Vec<&str> = path.strip_prefix("/api/v1/").unwrap_or(path).split('/').collect();
+        if let ["rawFiles", id] = segments.as_slice()
+            && !id.is_empty()
+        {
+            return self.file_url(call, body, path, id, connection).await;
+        }
+        let unread = !matches!(parts.method, Method::GET | Method::HEAD);
+        match self.api(call, body, &segments).await {
+            Ok(answer) => answer,
+            Err(error) if unread => closing(error.answer()),
+            Err(error) => error.answer(),
+        }
+    }
+
+    /// `/api/v1/rawFiles/{fileId}`: with a token in the query, with a credential, or without either.
+    async fn file_url(
+        &self,
+        call: Call<'_>,
+        body: Incoming,
+        path: &str,
+        id: &str,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
+        let mut answer = match call.parts.method {
+            Method::GET | Method::HEAD => {
+                let answer = self.read_file(call, body, path, id, connection).await;
+                answer.unwrap_or_else(ApiError::answer_on_file)
+            }
+            Method::OPTIONS => preflight(call.parts),
+            _ => closing(errors::method_not_allowed(FILE_METHODS).answer_on_file()),
+        };
+        let headers = answer.headers_mut();
+        cors::apply(headers);
+        security::apply(headers);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    async fn read_file(
+        &self,
+        call: Call<'_>,
+        body: Incoming,
+        path: &str,
+        id: &str,
+        connection: &ConnectionInfo,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let (signed, parts) = (&self.context.signed_urls, call.parts);
+        let token = Query::new(parts.uri.query()).single("token").map_err(|error| {
+            errors::refused(match error {
+                QueryError::Duplicate => Refusal::Ambiguous,
+                QueryError::Value(_) => Refusal::Malformed,
+            })
+        })?;
+        if let Some(token) = token {
+            let raw_path = format!("{}{path}", self.context.public_urls.default_url().base_path());
+            let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
+            return Ok(signed.call(&RedivisFace::File, credential, parts, body, connection).await);
+        }
+        let presented = credential(&parts.headers)?;
+        let id = file_id(id)?;
+        if presented.is_none() {
+            let credential = PresentedCredential::Public(PublicPlace::File(id));
+            return Ok(signed.call(&RedivisFace::PublicFile, credential, parts, body, connection).await);
+        }
+        self.send_file(call, id).await
+    }
+
+    /// A file, to who may read it by a credential.
+    async fn send_file(&self, call: Call<'_>, id: FileId) -> Result<Response<ResponseBody>, ApiError> {
+        let (file, object) = self.readable(&self.principal(call)?, id).await?;
+        let object = self.service().with_digests(object).await?;
+        let shown = Representation {
+            object: &object,
+            etag: etag_of(&object),
+            disposition: Disposition::Attachment,
+            file_name: Some(&file.name),
+            content_type: None,
+            caching: Caching::Never,
+            now: self.service().now(),
+        };
+        let mut boundary = [0; 16];
+        self.context.entropy.fill(&mut boundary);
+        match select(&RedivisFace::File, &call.parts.headers, &shown, boundary) {
+            Selected::Answer(answer) => Ok(*answer),
+            Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
+            Selected::Send { head, ranges, framing } => {
+                let blob = self.service().open_object(&object).await?;
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                Ok(head.map(|()| send(delivery, framing)))
+            }
+        }
+    }
+
+    async fn api(&self, call: Call<'_>, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
+        match (&call.parts.method, segments) {
+            (&Method::POST, ["rawFiles", id, "signedUrl"]) => self.sign(call, body, id).await,
+            (&Method::POST, ["tables", table, "tempUploads"]) => self.create_temp_uploads(call, body, table).await,
+            (&Method::POST, ["tables", table, "rawFiles"]) => self.create_raw_files(call, body, table).await,
+            (_, ["rawFiles", _, "signedUrl"] | ["tables", _, "tempUploads" | "rawFiles"]) => {
+                Err(errors::method_not_allowed("POST"))
+            }
+            _ => Err(no_such_path()),
+        }
+    }
+
+    fn service(&self) -> &Service {
+        &self.context.service
+    }
+
+    fn principal(&self, call: Call<'_>) -> Result<Principal, ApiError> {
+        match credential(&call.parts.headers)? {
+            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => {
+                Ok(self.service().authenticate(&secret, call.client)?)
+            }
+            Some(Credential::Basic { .. }) => Err(errors::unauthenticated("The access token must be sent as a Bearer token")),
+            None => Err(errors::no_credential()),
+        }
+    }
+
+    /// The file and its bytes, for who may read it.
+    async fn readable(&self, principal: &Principal, id: FileId) -> Result<(File, Arc<ObjectRow>), ApiError> {
+        let file = self.service().file(principal, FileRef::Id(id)).await?;
+        let object = file.ready().cloned().ok_or_else(errors::no_such_file)?;
+        Ok((file, object))
+    }
+
+    /// `POST …/rawFiles/{fileId}/signedUrl`: the URL and nothing else, as text.
+    async fn sign(&self, call: Call<'_>, body: Incoming, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        let id = file_id(id)?;
+        let lifetime = lifetime(&call.parts.headers, &whole(body).await?)?;
+        let (file, _) = self.readable(&principal, id).await?;
+        let issued = self.service().issue(&principal, vec![download_request(&file, lifetime)]).await?;
+        let url = issued.first().and_then(|issued| signed_url(issued, self.context.public_urls.of(&issued.bucket.region)));
+        Ok(text(url.ok_or_else(unissued)?))
+    }
+
+    /// `POST …/tables/{ref}/tempUploads`: files that have their ids, and URLs for their bytes.
+    async fn create_temp_uploads(&self, call: Call<'_>, body: Incoming, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        principal.require(Scope::ObjectWrite)?;
+        principal.require(Scope::LinkIssue)?;
+        table_reference(table)?;
+        let uploads = temp_uploads(&call.parts.headers, &whole(body).await?)?;
+        // At once, so that they are one transaction or few.
+        let reserved = uploads.iter().map(|upload| self.service().reserve_file(&principal, new_file(upload)));
+        let files = try_join_all(reserved).await?;
+        let requests = uploads.iter().zip(&files).map(|(upload, file)| upload_request(file, upload.size));
+        let issued = self.service().issue(&principal, requests.collect()).await?;
+        let all = uploads.iter().zip(&files).zip(&issued).map(|((upload, file), issued)| (upload, file, issued));
+        let body = temp_uploads_body(all, |file| self.context.public_urls.of(&file.bucket.region));
+        Ok(errors::json(StatusCode::OK, &body.ok_or_else(unissued)?))
+    }
+
+    /// `POST …/tables/{ref}/rawFiles`: what was uploaded is files from now on, all of it or, as far as can be told beforehand, none.
+    async fn create_raw_files(&self, call: Call<'_>, body: Incoming, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        principal.require(Scope::ObjectWrite)?;
+        table_reference(table)?;
+        let uploads = raw_files(&call.parts.headers, &whole(body).await?)?;
+        let found = uploads.iter().map(|(id, _)| self.service().file(&principal, FileRef::Id(*id)));
+        if try_join_all(found).await?.iter().any(|file| file.object.is_none()) {
+            return Err(ServiceError::NotUploaded.into());
+        }
+        let confirmed = uploads.into_iter().map(|(id, name)| self.confirm(&principal, id, name));
+        let results = try_join_all(confirmed).await?;
+        let results =
+            results.iter().map(|(file, object)| raw_file_item(file, object, self.context.public_urls.of(&file.bucket.region)));
+        Ok(errors::json(StatusCode::CREATED, &ListBody { kind: "rawFileList", results: results.collect() }))
+    }
+
+    async fn confirm(&self, principal: &Principal, id: FileId, name: Option<String>) -> Result<(File, Arc<ObjectRow>), ApiError> {
+        let file = self.service().confirm_file(principal, FileRef::Id(id), name).await?;
+        let object = file.ready().cloned().ok_or(ServiceError::NotUploaded)?;
+        Ok((file, self.service().with_digests(object).await?))
+    }
+}
+
+/// What never happens: fewer URLs than were asked for, or of another form.
+fn unissued() -> ApiError {
+    errors::refused(Refusal::Unavailable)
+}
+
+/// The answer to OPTIONS on a file's URL, which takes no more than GET and HEAD whatever stands in it.
+fn preflight(parts: &Parts) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    cors::preflight(&parts.headers, &[valetkey_model::Method::Get, valetkey_model::Method::Head], answer.headers_mut());
+    answer
+}
+
+/// A text that nobody keeps.
+fn text(text: String) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::bytes(text));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    security::apply(headers);
+    answer
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+    Ok(receive_whole(body, MAX_BODY_BYTES).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, owned) in [
+            ("/api/v1/rawFiles", true),
+            ("/api/v1/rawFiles/", true),
+            ("/api/v1/rawFiles/x", true),
+            ("/api/v1/rawFiles/x/signedUrl", true),
+            ("/api/v1/tables/demo.files%3Acurrent.docs/tempUploads", true),
+            ("/api/v1/tables", true),
+            ("/api/v1/rawFilesystem", false),
+            ("/api/v1/rawfiles/x", false),
+            ("/api/v1/files/x", false),
+            ("/api/v1/tablespaces", false),
+            ("/api/v1", false),
+            ("/api/v2/rawFiles/x", false),
+            ("/rawFiles/x", false),
+            ("/", false),
+        ] {
+            assert_eq!(Redivis::owns(path), owned, "{path}");
+        }
+    }
+}
