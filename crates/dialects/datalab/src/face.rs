@@ -1,0 +1,47 @@
+//! How the vendor's signed URLs answer, which are tokens in native form.
+
+use crate::errors;
+use crate::translate::etag_of;
+use http::header::{ETAG, HeaderMap};
+use http::{Response, StatusCode};
+use std::sync::Arc;
+use valetkey_dataplane::Face;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_http_common::precondition;
+use valetkey_model::Refusal;
+use valetkey_service::{ObjectRow, Published};
+
+/// The shape of answers to tokens that were issued by this dialect.
+pub fn token_face() -> Arc<dyn Face> {
+    Arc::new(DatalabFace)
+}
+
+/// `{"detail": …}` for refusals; entity tags are SHA-256.
+struct DatalabFace;
+
+impl Face for DatalabFace {
+    fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
+        errors::refused(refusal)
+    }
+
+    fn etag(&self, object: &ObjectRow) -> String {
+        etag_of(object)
+    }
+
+    /// As an object store answers, which the vendor's own URLs lead to: nothing but the entity tag.
+    fn published(&self, published: &Published) -> Response<ResponseBody> {
+        let mut answer = Response::new(ResponseBody::empty());
+        if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        answer
+    }
+
+    fn precondition_failed(&self) -> Response<ResponseBody> {
+        errors::detail(StatusCode::PRECONDITION_FAILED, "the file is not as you expect it")
+    }
+
+    fn unsatisfiable(&self) -> Response<ResponseBody> {
+        errors::detail(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such range")
+    }
+}
