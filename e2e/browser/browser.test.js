@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { startChromium } from "./chromium.js";
+import { anotherOrigin } from "./elsewhere.js";
 import { startServer } from "./server.js";
 
 let server;
@@ -22,14 +22,6 @@ after(async () => {
   await server?.stop();
   elsewhere?.close();
 });
-
-/** A page of another origin: a second port. */
-async function anotherOrigin() {
-  const site = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<!doctype html><title>elsewhere</title>"));
-  await new Promise((ready) => site.listen(0, "127.0.0.1", ready));
-  site.url = `http://127.0.0.1:${site.address().port}/`;
-  return site;
-}
 
 /** Runs `action` with a page of its own. */
 async function withPage(action) {

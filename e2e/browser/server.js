@@ -8,22 +8,23 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const BINARY = process.env.VALETKEY_BINARY ?? join(import.meta.dirname, "../../target/release/valetkey");
-const BEARER = "bearer-of-app-0123456789";
+export const TENANT = "tenant-1";
+export const BEARER = "bearer-of-app-0123456789";
 const BUCKET = "reports";
 
 const BOOTSTRAP = `
 [[tenant]]
-name = "tenant-1"
+name = "${TENANT}"
 
 [[api_key]]
-tenant = "tenant-1"
+tenant = "${TENANT}"
 id = "app"
 secret = "secret-of-app-0123456789"
 bearer = "${BEARER}"
 scopes = ["*"]
 
 [[bucket]]
-tenant = "tenant-1"
+tenant = "${TENANT}"
 name = "${BUCKET}"
 `;
 

@@ -1,0 +1,54 @@
+//! How the vendor's signed URLs answer.
+
+use crate::errors::{self, Code};
+use crate::translate::{content_type_of, etag_of, file_id_text};
+use crate::wire::UploadedAnswer;
+use http::header::{ETAG, HeaderMap};
+use http::{Response, StatusCode};
+use std::sync::Arc;
+use valetkey_dataplane::Face;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_http_common::precondition;
+use valetkey_model::Refusal;
+use valetkey_service::{ObjectRow, Published};
+
+/// The shape of answers to the tokens that this dialect issues, in whichever path they stand.
+pub fn token_face() -> Arc<dyn Face> {
+    Arc::new(FlexPortalFace)
+}
+
+/// The vendor's errors; entity tags are SHA-256.
+struct FlexPortalFace;
+
+impl Face for FlexPortalFace {
+    fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
+        errors::refused(refusal)
+    }
+
+    fn etag(&self, object: &ObjectRow) -> String {
+        etag_of(object)
+    }
+
+    fn published(&self, published: &Published) -> Response<ResponseBody> {
+        let object = &published.object;
+        let body = UploadedAnswer {
+            success: true,
+            file_id: file_id_text(&object.file_id),
+            file_size: object.size_bytes,
+            content_type: content_type_of(object.content_type.as_deref()),
+        };
+        let mut answer = errors::json(StatusCode::OK, &body);
+        if let Some(etag) = precondition::etag(&etag_of(object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        answer
+    }
+
+    fn precondition_failed(&self) -> Response<ResponseBody> {
+        errors::refused(Refusal::Exists)
+    }
+
+    fn unsatisfiable(&self) -> Response<ResponseBody> {
+        errors::told(StatusCode::RANGE_NOT_SATISFIABLE, Code::ValidationError, "the file has no such range", &[])
+    }
+}

@@ -1,0 +1,189 @@
+//! What is where.
+
+use crate::errors::{ApiError, Code, json};
+use crate::translate::{Action, UrlRequest, file_id, new_file, read_request, url_answer, url_body, url_request, write_request};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::Duration;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_dataplane::listener::{ConnectionInfo, closing};
+use valetkey_dataplane::{ReceiveError, SignedUrls, receive_whole};
+use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::public_url::PublicUrls;
+use valetkey_http_common::{cors, security};
+use valetkey_model::{Disposition, Refusal, Scope};
+use valetkey_service::{File, FileRef, IssueRequest, Issued, Principal, Service, ServiceError};
+
+/// The largest JSON body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Which tenant the caller means to work for.
+static TENANT_ID: HeaderName = HeaderName::from_static("tenant-id");
+
+/// What the vendor's API is made of.
+#[derive(Clone)]
+pub struct FlexPortalContext {
+    /// The use cases.
+    pub service: Service,
+    /// The data plane: who knows the client's address.
+    pub signed_urls: SignedUrls,
+    /// What URLs given out begin with.
+    pub public_urls: Arc<PublicUrls>,
+}
+
+/// The vendor's API. Cheap to clone.
+#[derive(Clone)]
+pub struct FlexPortal {
+    context: FlexPortalContext,
+}
+
+impl FlexPortal {
+    /// The vendor's API over these.
+    pub fn new(context: FlexPortalContext) -> Self {
+        Self { context }
+    }
+
+    /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
+    pub fn owns(path: &str) -> bool {
+        path == "/v1/files" || path.starts_with("/v1/files/")
+    }
+
+    /// Answers one request; `path` is its raw path without the base path.
+    ///
+    /// Pages of any origin may call: they need the token for it, which no browser adds by itself.
+    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let unread = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let mut answer = match self.api(&parts, body, path, connection).await {
+            Ok(answer) => answer,
+            Err(error) if unread => closing(error.answer()),
+            Err(error) => error.answer(),
+        };
+        let headers = answer.headers_mut();
+        cors::apply(headers);
+        security::apply(headers);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    async fn api(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        path: &str,
+        connection: &ConnectionInfo,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        match (&parts.method, path) {
+            (&Method::OPTIONS, _) => Ok(preflight(parts)),
+            (&Method::POST, "/v1/files/url") => self.sign(parts, body, connection).await,
+            (_, "/v1/files/url") => Err(ApiError::Method("POST, OPTIONS")),
+            _ => Err(ApiError::NoSuchPath),
+        }
+    }
+
+    fn service(&self) -> &Service {
+        &self.context.service
+    }
+
+    /// Who calls, for the tenant that they say.
+    fn principal(&self, parts: &Parts, connection: &ConnectionInfo) -> Result<Principal, ApiError> {
+        let principal = match credential(&parts.headers)? {
+            Some(Credential::Bearer(secret)) => {
+                let client = self.context.signed_urls.client_of(parts, connection);
+                self.service().authenticate(&secret, client)?
+            }
+            Some(Credential::Basic { .. }) => {
+                return Err(ApiError::Credential(Code::InvalidToken, "the scheme of `Authorization` must be `Bearer`".into()));
+            }
+            Some(Credential::ApiKey(_)) | None => {
+                return Err(ApiError::Credential(Code::AuthRequired, "the header `Authorization: Bearer` is missing".into()));
+            }
+        };
+        let mut tenants = parts.headers.get_all(&TENANT_ID).iter();
+        match (tenants.next(), tenants.next()) {
+            (Some(tenant), None) if tenant.as_bytes() == principal.tenant().as_str().as_bytes() => Ok(principal),
+            _ => Err(ApiError::Tenant),
+        }
+    }
+
+    /// `POST /v1/files/url`.
+    async fn sign(&self, parts: &Parts, body: Incoming, connection: &ConnectionInfo) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts, connection)?;
+        let UrlRequest { action, lifetime } = url_request(url_body(&parts.headers, &whole(body).await?)?)?;
+        let (file, issued) = match action {
+            Action::Read { file_id, disposition } => self.sign_read(&principal, &file_id, disposition, lifetime).await?,
+            Action::Upload { file_name, content_type } => {
+                // Before anything is reserved.
+                principal.require(Scope::LinkIssue)?;
+                let file = self.service().reserve_file(&principal, new_file(file_name, content_type, lifetime)).await?;
+                let issued = self.issue(&principal, write_request(&file, lifetime)).await?;
+                (file, issued)
+            }
+        };
+        Ok(json(StatusCode::OK, &url_answer(&file, &issued, &self.context.public_urls)))
+    }
+
+    async fn sign_read(
+        &self,
+        principal: &Principal,
+        file: &str,
+        disposition: Disposition,
+        lifetime: Duration,
+    ) -> Result<(File, Issued), ApiError> {
+        let not_found = || ServiceError::NotFound { what: "file" };
+        let file = self.service().file(principal, FileRef::Id(file_id(file)?)).await?;
+        file.ready().ok_or_else(not_found)?;
+        let issued = self.issue(principal, read_request(&file, disposition, lifetime)).await?;
+        // Meanwhile its key may have become another's.
+        let same = issued.object.as_ref().is_some_and(|object| object.file_id == file.id);
+        if same { Ok((file, issued)) } else { Err(not_found().into()) }
+    }
+
+    async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued, ApiError> {
+        let issued = self.service().issue(principal, vec![request]).await?.pop();
+        // One was asked for, and all or none are issued.
+        issued.ok_or(ApiError::Service(ServiceError::Refused(Refusal::Unavailable)))
+    }
+}
+
+fn preflight(parts: &Parts) -> Response<ResponseBody> {
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    cors::preflight(&parts.headers, &[valetkey_model::Method::Post], answer.headers_mut());
+    answer
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+    receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
+        ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => ApiError::TooLarge,
+        error => error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, owned) in [
+            ("/v1/files", true),
+            ("/v1/files/", true),
+            ("/v1/files/url", true),
+            ("/v1/files/file_abc123", true),
+            ("/v1/filesystem", false),
+            ("/v1", false),
+            ("/v1/orders", false),
+            ("/v10/files/url", false),
+            ("/api/v1/files/url", false),
+            ("/V1/files", false),
+            ("/", false),
+        ] {
+            assert_eq!(FlexPortal::owns(path), owned, "{path}");
+        }
+    }
+}
