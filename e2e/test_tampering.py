@@ -372,6 +372,8 @@ def test_a_url_dies_with_its_object(granted, form):
     assert get(granted, target).status == 200
     assert granted.call("DELETE", object_path(f"mortal-{form}")).status == 204
     assert_refused(get(granted, target), 404, "object_gone")
+    granted.put_new(f"mortal-{form}", SECRET)
+    assert_refused(get(granted, target), 404, "object_gone")
 
 
 # --- addresses
