@@ -20,6 +20,8 @@ TENANT, OTHER_TENANT = "tenant-1", "tenant-2"
 API_KEY, OTHER_API_KEY = "app", "other-app"
 BEARER, OTHER_BEARER = "bearer-of-app-0123456789", "bearer-of-other-app-0123456789"
 READER_BEARER = "bearer-of-reader-0123456789"
+# Who administers the tenant.
+ADMIN_BEARER = "bearer-of-chief-0123456789"
 BUCKET, OTHER_BUCKET = "reports", "others"
 KID, OTHER_KID = "app-1", "other-app-1"
 SIGNING_SECRET, OTHER_SIGNING_SECRET = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
@@ -44,6 +46,13 @@ id = "reader"
 secret = "secret-of-reader-0123456789"
 bearer = "{READER_BEARER}"
 scopes = ["object:read", "link:issue"]
+
+[[api_key]]
+tenant = "{TENANT}"
+id = "chief"
+secret = "secret-of-chief-0123456789"
+bearer = "{ADMIN_BEARER}"
+scopes = ["*", "admin"]
 
 [[api_key]]
 tenant = "{OTHER_TENANT}"

@@ -7,14 +7,14 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json as object};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 use ureq::http::{HeaderValue, Method, Request, Response, Uri, header};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 use valetkey_http_common::path::encode_segment;
-use valetkey_model::{BucketName, LinkId, SecretText};
+use valetkey_model::{ApiKeyId, BucketName, LinkId, SecretText, SigningKeyId};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const USER_AGENT: &str = concat!("valetkey/", env!("CARGO_PKG_VERSION"));
@@ -191,6 +191,48 @@ pub(crate) struct NewBucket<'a> {
     pub(crate) public: bool,
 }
 
+/// An API key as the API describes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ApiKey {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    #[serde(default)]
+    pub(crate) buckets: Vec<String>,
+    #[serde(default)]
+    pub(crate) created_at: String,
+    pub(crate) expires_at: Option<String>,
+    pub(crate) disabled_at: Option<String>,
+}
+
+/// An API key whose secret was just made.
+#[derive(Deserialize)]
+pub(crate) struct IssuedApiKey {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+}
+
+/// A signing key as the API describes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    #[serde(default)]
+    pub(crate) owner: String,
+    #[serde(default)]
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) max_lifetime_seconds: u64,
+    #[serde(default)]
+    pub(crate) created_at: String,
+}
+
+/// A signing key that was just made.
+#[derive(Deserialize)]
+pub(crate) struct IssuedSigningKey {
+    pub(crate) kid: String,
+    pub(crate) secret: Option<String>,
+}
+
 /// A signed URL as it was issued.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SignedUrl {
@@ -221,6 +263,47 @@ impl Client {
         let path = format!("/vk/v1/buckets/{}", encode_segment(name.as_str()));
         self.send(self.request(Method::DELETE, &path, ())?, About::Bucket(name))?;
         Ok(())
+    }
+
+    pub(crate) fn update_bucket(&self, name: &BucketName, public: bool) -> anyhow::Result<Value> {
+        let path = format!("/vk/v1/buckets/{}", encode_segment(name.as_str()));
+        self.patch(&path, &object!({ "public": public }), About::Bucket(name))
+    }
+
+    pub(crate) fn create_api_key(&self, new: &impl Serialize, id: Option<&ApiKeyId>) -> anyhow::Result<Value> {
+        self.post("/vk/v1/api-keys", new, About::NewApiKey(id))
+    }
+
+    /// Every API key there is, page by page.
+    pub(crate) fn each_api_key(&self, act: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.each_of("/vk/v1/api-keys?", "api_keys", About::Server, act)
+    }
+
+    pub(crate) fn update_api_key(&self, id: &ApiKeyId, change: &Value) -> anyhow::Result<Value> {
+        self.patch(&api_key_path(id), change, About::ApiKey(id))
+    }
+
+    pub(crate) fn rotate_api_key(&self, id: &ApiKeyId) -> anyhow::Result<Value> {
+        self.post(&format!("{}/secret", api_key_path(id)), &object!({}), About::ApiKey(id))
+    }
+
+    pub(crate) fn delete_api_key(&self, id: &ApiKeyId) -> anyhow::Result<()> {
+        self.send(self.request(Method::DELETE, &api_key_path(id), ())?, About::ApiKey(id))?;
+        Ok(())
+    }
+
+    pub(crate) fn create_signing_key(&self, new: &impl Serialize, kid: Option<&SigningKeyId>) -> anyhow::Result<Value> {
+        self.post("/vk/v1/signing-keys", new, About::NewSigningKey(kid))
+    }
+
+    /// Every signing key there is, page by page.
+    pub(crate) fn each_signing_key(&self, act: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.each_of("/vk/v1/signing-keys?", "signing_keys", About::Server, act)
+    }
+
+    pub(crate) fn set_signing_key_state(&self, kid: &SigningKeyId, state: &str) -> anyhow::Result<()> {
+        let path = format!("/vk/v1/signing-keys/{}", encode_segment(kid.as_str()));
+        self.patch(&path, &object!({ "state": state }), About::SigningKey(kid)).map(drop)
     }
 
     /// Every bucket there is, page by page.
@@ -285,7 +368,7 @@ impl Client {
             link_ids: &'a [LinkId],
         }
         let body = encoded(&Revocations { link_ids })?;
-        self.send(self.json_request("/vk/v1/revocations", &body)?, About::Server)?;
+        self.send(self.json_request(Method::POST, "/vk/v1/revocations", &body)?, About::Server)?;
         Ok(())
     }
 
@@ -364,11 +447,16 @@ impl Client {
 
     fn post(&self, target: &str, body: &impl Serialize, about: About<'_>) -> anyhow::Result<Value> {
         let body = encoded(body)?;
-        json(self.send(self.json_request(target, &body)?, about)?)
+        json(self.send(self.json_request(Method::POST, target, &body)?, about)?)
     }
 
-    fn json_request<'a>(&self, target: &str, body: &'a [u8]) -> anyhow::Result<Request<&'a [u8]>> {
-        let mut request = self.request(Method::POST, target, body)?;
+    fn patch(&self, target: &str, body: &impl Serialize, about: About<'_>) -> anyhow::Result<Value> {
+        let body = encoded(body)?;
+        json(self.send(self.json_request(Method::PATCH, target, &body)?, about)?)
+    }
+
+    fn json_request<'a>(&self, method: Method, target: &str, body: &'a [u8]) -> anyhow::Result<Request<&'a [u8]>> {
+        let mut request = self.request(method, target, body)?;
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(request)
     }
@@ -402,6 +490,10 @@ impl Client {
             next = cursor;
         }
     }
+}
+
+fn api_key_path(id: &ApiKeyId) -> String {
+    format!("/vk/v1/api-keys/{}", encode_segment(id.as_str()))
 }
 
 fn encoded(body: &impl Serialize) -> anyhow::Result<Vec<u8>> {

@@ -16,6 +16,10 @@ mod revoke;
 
 mod bucket;
 
+mod api_key;
+
+mod signing_key;
+
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -29,6 +33,10 @@ pub(crate) enum Command {
     Revoke(revoke::Revoke),
     #[command(subcommand)]
     Bucket(bucket::Bucket),
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
+    #[command(subcommand)]
+    SigningKey(signing_key::SigningKeyCommand),
 }
 
 impl Command {
@@ -42,6 +50,8 @@ impl Command {
             Self::Sign(command) => command.run(),
             Self::Revoke(command) => command.run(),
             Self::Bucket(command) => command.run(),
+            Self::ApiKey(command) => command.run(),
+            Self::SigningKey(command) => command.run(),
         }
     }
 }

@@ -40,6 +40,11 @@ impl Lines {
     }
 }
 
+/// One line on standard error: what goes with the data and is none.
+pub(crate) fn note(text: &str) {
+    eprintln!("{}", visible(text));
+}
+
 /// One line on standard output, now.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     let mut lines = Lines::new();

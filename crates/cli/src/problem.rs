@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::io::Read as _;
 use ureq::Body;
 use ureq::http::{Response, header};
-use valetkey_model::BucketName;
+use valetkey_model::{ApiKeyId, BucketName, SigningKeyId};
 
 /// What a request was about: it stands in front of the refusal, and decides what helps.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,14 @@ pub(crate) enum About<'a> {
     Upload(&'a ObjectPath, bool),
     /// An object that should be there.
     Object(&'a ObjectPath),
+    /// Making an API key, of this id if one was asked for.
+    NewApiKey(Option<&'a ApiKeyId>),
+    /// An API key that should be there.
+    ApiKey(&'a ApiKeyId),
+    /// Making a signing key, of this id if one was asked for.
+    NewSigningKey(Option<&'a SigningKeyId>),
+    /// A signing key that should be there.
+    SigningKey(&'a SigningKeyId),
     /// A signed URL that somebody was given: never shown.
     SignedUrl,
     /// Everything else.
@@ -90,8 +98,10 @@ impl Problem {
             About::Bucket(name) => format!("`{name}`: "),
             About::Listing(path) => format!("`{path}`: "),
             About::Upload(path, _) | About::Object(path) => format!("`{path}`: "),
+            About::NewApiKey(Some(id)) | About::ApiKey(id) => format!("`{id}`: "),
+            About::NewSigningKey(Some(kid)) | About::SigningKey(kid) => format!("`{kid}`: "),
             About::SignedUrl => "the signed URL was refused: ".to_owned(),
-            About::Server => String::new(),
+            About::NewApiKey(None) | About::NewSigningKey(None) | About::Server => String::new(),
         };
         match self.said.detail.as_ref().or(self.said.title.as_ref()).filter(|_| self.is_problem) {
             Some(sentence) => message.push_str(&visible(sentence.trim_end_matches('.'))),
@@ -131,6 +141,14 @@ impl Problem {
             (409, About::Bucket(name)) => {
                 format!("delete its objects first: `valetkey ls {name}/` lists them, `valetkey rm` deletes them")
             }
+            (404, About::ApiKey(_)) => "`valetkey api-key list` lists what there is".to_owned(),
+            (404, About::SigningKey(_)) => "`valetkey signing-key list` lists what there is".to_owned(),
+            (409, About::NewApiKey(Some(_)) | About::NewSigningKey(Some(_))) => {
+                "choose another id: ids are unique in the installation, and never given again".to_owned()
+            }
+            (409, About::NewApiKey(None)) => "choose another bearer value: this one is in use".to_owned(),
+            (409, About::ApiKey(_)) => "make another administrator first: `valetkey api-key create --scope admin`".to_owned(),
+            (409, About::SigningKey(_)) => "make another one: `valetkey signing-key create`".to_owned(),
             (412, About::Upload(_, true)) => "leave out `--create` to replace the object".to_owned(),
             _ => return self.retry_after_seconds().map(again_in),
         };
@@ -203,6 +221,16 @@ mod tests {
         check(404, "not_found", "", About::Bucket(&path.bucket), "valetkey bucket ls");
         check(409, "exists", "", About::NewBucket("reports"), "another name");
         check(409, "not_empty", "", About::Bucket(&path.bucket), "valetkey rm");
+        let (id, kid): (ApiKeyId, SigningKeyId) = ("backend".parse().unwrap(), "app-1".parse().unwrap());
+        check(403, "missing_scope", "", About::ApiKey(&id), "VALETKEY_API_KEY");
+        check(404, "not_found", "", About::ApiKey(&id), "valetkey api-key list");
+        check(404, "not_found", "", About::SigningKey(&kid), "valetkey signing-key list");
+        check(409, "already_exists", "", About::NewApiKey(Some(&id)), "another id");
+        check(409, "already_exists", "", About::NewApiKey(None), "another bearer value");
+        check(409, "already_exists", "", About::NewSigningKey(Some(&kid)), "another id");
+        check(409, "conflict", "", About::ApiKey(&id), "another administrator");
+        check(409, "conflict", "", About::SigningKey(&kid), "signing-key create");
+        check(429, "too_many_requests", "", About::Server, "try again in 2 s");
         check(412, "exists", "", About::Upload(&path, true), "--create");
         check(503, "unavailable", "", About::Upload(&path, true), "try again in 2 s");
         check(403, "invalid_signature", "", About::SignedUrl, "single quotes");

@@ -162,9 +162,9 @@ impl MetadataStore for SqliteStore {
         self.writer.write(move |connection| Ok(writes::set_bucket_public(connection, &tenant, &name, public)?)).await
     }
 
-    async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError> {
-        let name = name.clone();
-        self.writer.write(move |connection| Ok(writes::delete_bucket(connection, &name, now)?)).await
+    async fn delete_bucket(&self, tenant: &TenantName, name: &BucketName, now: Timestamp) -> Result<(), MetadataError> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        self.writer.write(move |connection| Ok(writes::delete_bucket(connection, &tenant, &name, now)?)).await
     }
 
     async fn object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ObjectRow>, MetadataError> {
@@ -192,13 +192,16 @@ impl MetadataStore for SqliteStore {
 
     async fn delete_object(
         &self,
+        tenant: &TenantName,
         bucket: &BucketName,
         key: &ObjectKey,
         incarnation: Option<FileId>,
         now: Timestamp,
     ) -> Result<Option<ObjectRow>, MetadataError> {
-        let (bucket, key) = (bucket.clone(), key.clone());
-        self.writer.write(move |connection| Ok(writes::delete_object(connection, &bucket, &key, incarnation, now)?)).await
+        let (tenant, bucket, key) = (tenant.clone(), bucket.clone(), key.clone());
+        self.writer
+            .write(move |connection| Ok(writes::delete_object(connection, &tenant, &bucket, &key, incarnation, now)?))
+            .await
     }
 
     async fn record_digests(&self, blob: BlobId, sha1: [u8; 20], md5: [u8; 16]) -> Result<(), MetadataError> {

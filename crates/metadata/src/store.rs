@@ -229,9 +229,9 @@ pub trait MetadataStore: Send + Sync + 'static {
     ) -> Result<BucketPage, MetadataError>;
     /// Makes a tenant's bucket public or private, and gives it as it is now. [`MetadataError::NotFound`], also if it is another's.
     async fn set_bucket_public(&self, tenant: &TenantName, name: &BucketName, public: bool) -> Result<BucketRow, MetadataError>;
-    /// Deletes a bucket. [`MetadataError::NotFound`]; [`MetadataError::NotEmpty`] while it holds live objects (at `now`); its
+    /// Deletes a tenant's bucket. [`MetadataError::NotFound`], also if it is another's; [`MetadataError::NotEmpty`] while it holds live objects (at `now`); its
     /// uploads under way go with it.
-    async fn delete_bucket(&self, name: &BucketName, now: Timestamp) -> Result<(), MetadataError>;
+    async fn delete_bucket(&self, tenant: &TenantName, name: &BucketName, now: Timestamp) -> Result<(), MetadataError>;
 
     /// The object at this key, expired or not: the caller compares `expires_at`.
     async fn object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ObjectRow>, MetadataError>;
@@ -256,10 +256,11 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// the upload that it completes is gone, or if the blob is doomed; `PublishError::Store(AlreadyExists)` if the blob is
     /// another object's.
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError>;
-    /// Deletes the object, if it is there and (where given) of this incarnation; its blob is doomed, and a reservation of the
-    /// same incarnation goes with it. Gives what was deleted, expired or not: the caller compares `expires_at`.
+    /// Deletes the object, if it is there, in a bucket of the tenant's, and (where given) of this incarnation; its blob is doomed,
+    /// and a reservation of the same incarnation goes with it. Gives what was deleted, expired or not: the caller compares `expires_at`.
     async fn delete_object(
         &self,
+        tenant: &TenantName,
         bucket: &BucketName,
         key: &ObjectKey,
         incarnation: Option<FileId>,

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use valetkey_model::{ApiKeyId, BucketName, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName};
-use valetkey_service::{GivenApiKey, GivenBucket, GivenSigningKey, NewBucket, Provisioning};
+use valetkey_model::{ApiKeyId, BucketName, Permission, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName};
+use valetkey_service::{GivenApiKey, GivenBucket, GivenSigningKey, NewBucket, Provisioning, SigningKeyLimits};
 
 /// A bearer secret shorter than this can be guessed.
 const SHORT_SECRET: usize = 16;
@@ -202,7 +202,8 @@ impl<'a> Reader<'a> {
         let buckets = entry.texts(&mut self.faults, "buckets");
         let buckets = buckets.unwrap_or_default().into_iter().map(|found| entry.parsed(&mut self.faults, "buckets", Some(found)));
         let buckets: Vec<Option<BucketName>> = buckets.collect();
-        entry.finish(&mut self.faults, &["tenant", "id", "secret", "secret_file", "bearer", "scopes", "buckets"]);
+        let expires_at = entry.instant(&mut self.faults, "expires_at");
+        entry.finish(&mut self.faults, &["tenant", "id", "secret", "secret_file", "bearer", "scopes", "buckets", "expires_at"]);
         if let Some(id) = &id {
             let line = self.faults.line(at);
             if let Some((_, first)) = self.owners.insert(id.clone(), (tenant.clone(), line)) {
@@ -216,6 +217,7 @@ impl<'a> Reader<'a> {
             bearer: bearer.map_or(Some(None), |bearer| bearer.map(Some))?,
             scopes: scopes?,
             buckets: buckets.into_iter().collect::<Option<_>>()?,
+            expires_at,
         })
     }
 
@@ -255,14 +257,17 @@ impl<'a> Reader<'a> {
         let owner = entry.required(&mut self.faults, "owner");
         let owner = owner.map(|(name, at)| self.owner(&name, at, tenant.as_ref()));
         let max_lifetime = self.max_lifetime(&mut entry);
-        entry.finish(&mut self.faults, &["tenant", "kid", "algorithm", "secret_file", "owner", "max_lifetime_seconds"]);
+        let limits = self.limits(&mut entry);
+        let expected =
+            ["tenant", "kid", "algorithm", "secret_file", "owner", "max_lifetime_seconds", "buckets", "prefixes", "permission"];
+        entry.finish(&mut self.faults, &expected);
         if let Some(id) = &id {
             let line = self.faults.line(at);
             if let Some(first) = known.insert(id.clone(), line) {
                 self.faults.add(at, format!("signing key `{id}` is on line {first} already"));
             }
         }
-        Some(GivenSigningKey { tenant: tenant?, id: id?, secret: secret?, owner: owner?, max_lifetime })
+        Some(GivenSigningKey { tenant: tenant?, id: id?, secret: secret?, owner: owner?, max_lifetime, limits: limits? })
     }
 
     /// The declared tenant that an entry names.
@@ -388,6 +393,49 @@ impl<'a> Reader<'a> {
             self.faults.add(at, message);
         }
         Some(Duration::from_secs(seconds))
+    }
+
+    /// What else a signing key is limited to. A list that is there and empty would limit it to nothing, and is no limit that
+    /// anybody wants.
+    fn limits(&mut self, entry: &mut Entry<'a>) -> Option<SigningKeyLimits> {
+        let buckets = self.filled(entry, "buckets").map(|found| {
+            let each = found.into_iter().map(|found| entry.parsed::<BucketName>(&mut self.faults, "buckets", Some(found)));
+            each.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()
+        });
+        let prefixes = self.filled(entry, "prefixes").map(|found| {
+            let each = found.into_iter().map(|(text, at)| {
+                if !valetkey_service::is_key_prefix(&text) {
+                    let found = shortened(&text).escape_debug().to_string();
+                    self.faults
+                        .add(at, format!("`prefixes` holds `{found}`: expected beginnings of object keys that end in `/`"));
+                }
+                text
+            });
+            each.collect()
+        });
+        let permission = entry.text(&mut self.faults, "permission").map(|(text, at)| self.permission(&text, at));
+        Some(SigningKeyLimits {
+            buckets: buckets.map_or(Some(None), |buckets| buckets.map(Some))?,
+            prefixes,
+            permission: permission.map_or(Some(None), |permission| permission.map(Some))?,
+        })
+    }
+
+    fn filled(&mut self, entry: &mut Entry<'a>, name: &'static str) -> Option<Vec<entry::Found>> {
+        let found = entry.texts(&mut self.faults, name)?;
+        if found.is_empty() {
+            self.faults.add(entry.at, format!("`{name}` is empty: expected at least one, or no `{name}` at all"));
+        }
+        Some(found)
+    }
+
+    fn permission(&mut self, text: &str, at: usize) -> Option<Permission> {
+        let kinds = [Permission::Read, Permission::Write, Permission::ReadWrite];
+        let found = kinds.into_iter().find(|kind| kind.as_str() == text);
+        if found.is_none() {
+            self.faults.add(at, format!("`permission` is `{}`: expected `read`, `write` or `readwrite`", shortened(text)));
+        }
+        found
     }
 
     fn file(&mut self, field: &str, name: &str, at: usize) -> Option<Secret> {

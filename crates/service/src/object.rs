@@ -76,9 +76,9 @@ impl Service {
         principal.require(Scope::ObjectWrite)?;
         self.own_bucket(principal, bucket).await?;
         let now = self.now();
-        let (service, bucket, key) = (self.clone(), bucket.clone(), key.clone());
+        let (service, tenant, bucket, key) = (self.clone(), principal.tenant().clone(), bucket.clone(), key.clone());
         let deleted = self.to_the_end(async move {
-            let deleted = service.metadata().delete_object(&bucket, &key, None, now).await;
+            let deleted = service.metadata().delete_object(&tenant, &bucket, &key, None, now).await;
             service.forget_object(&bucket, &key);
             deleted
         });

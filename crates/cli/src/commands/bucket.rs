@@ -1,16 +1,19 @@
-//! `valetkey bucket`: buckets come and go.
+//! `valetkey bucket`: buckets come, change and go.
 
 use crate::client::{self, Client, Connection, NewBucket, described};
 use crate::error::each;
 use crate::output::{self, Lines};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use valetkey_model::{BucketName, Region};
 
-/// Create, list and delete buckets
+/// Create, list, change and delete buckets
 #[derive(Subcommand)]
 pub(crate) enum Bucket {
     Create(Create),
+    #[command(visible_alias = "list")]
     Ls(Ls),
+    Update(Update),
+    #[command(visible_alias = "delete")]
     Rm(Rm),
 }
 
@@ -19,6 +22,7 @@ impl Bucket {
         match self {
             Self::Create(command) => command.run(),
             Self::Ls(command) => command.run(),
+            Self::Update(command) => command.run(),
             Self::Rm(command) => command.run(),
         }
     }
@@ -101,6 +105,38 @@ pub(crate) fn list_buckets(client: &Client, long: bool, json: bool, suffix: &str
         lines.line(&format!("{}  {:<10}  {access:<7}  {:<6}  {name}", bucket.created_at, bucket.retention, bucket.region))
     })?;
     lines.flush()
+}
+
+/// Make a bucket public, or private again
+///
+/// The key in VALETKEY_API_KEY must have the scope `admin`.
+#[derive(Args)]
+#[command(group(ArgGroup::new("access").required(true).args(["public", "private"])))]
+pub(crate) struct Update {
+    /// The bucket's name
+    name: BucketName,
+
+    /// Objects can be read without a credential
+    #[arg(long)]
+    public: bool,
+
+    /// Objects can be read by the tenant's API keys and signed URLs alone
+    #[arg(long)]
+    private: bool,
+
+    /// Print the bucket as the server describes it
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Update {
+    fn run(self) -> anyhow::Result<()> {
+        let changed = self.connection.client()?.update_bucket(&self.name, self.public)?;
+        if self.json { output::line(&changed.to_string()) } else { Ok(()) }
+    }
 }
 
 /// Delete empty buckets

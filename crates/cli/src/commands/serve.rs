@@ -29,6 +29,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "URL", env = "VALETKEY_PUBLIC_URL")]
     public_url: Option<String>,
 
+    /// The URL that signed URLs of one region's buckets begin with instead; may be repeated, or separated by commas
+    #[arg(long, value_name = "REGION=URL", env = "VALETKEY_REGION_URLS", value_delimiter = ',')]
+    region_url: Vec<String>,
+
     /// Tenants, API keys, buckets and signing keys to make where they are missing
     #[arg(long, value_name = "FILE", env = "VALETKEY_BOOTSTRAP")]
     bootstrap: Option<PathBuf>,
@@ -65,6 +69,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DURATION", env = "VALETKEY_SESSION_IDLE", value_parser = duration::parse)]
     session_idle: Option<Duration>,
 
+    /// How many credentials a client address (in IPv6: a /64) may get wrong in a minute; 0 is no limit
+    #[arg(long, value_name = "N", env = "VALETKEY_MAX_FAILED_AUTHENTICATIONS", default_value_t = 100)]
+    max_failed_authentications: u32,
+
     /// How long running transfers may go on after SIGTERM
     #[arg(long, value_name = "DURATION", env = "VALETKEY_STOP_GRACE", default_value = "30s", value_parser = duration::parse)]
     stop_grace: Duration,
@@ -80,6 +88,7 @@ impl Serve {
             data: self.data,
             listen: self.listen,
             public_url: self.public_url,
+            region_url: self.region_url,
             bootstrap: self.bootstrap,
             master_key_file: self.master_key_file,
             workers: self.workers,
@@ -89,6 +98,7 @@ impl Serve {
             trusted_proxies: self.trusted_proxies,
             client_address_from: self.client_address_from,
             session_idle: self.session_idle,
+            max_failed_authentications: Some(self.max_failed_authentications),
             stop_grace: self.stop_grace,
         }
     }
@@ -141,6 +151,8 @@ mod tests {
             "--data=d",
             "--listen=[::1]:0",
             "--public-url=https://p",
+            "--region-url=EMEA=https://e,qatar=https://q",
+            "--region-url=US=https://u",
             "--bootstrap=b",
             "--master-key-file=m",
             "--workers=3",
@@ -150,16 +162,19 @@ mod tests {
             "--trusted-proxies=10.0.0.0/8,::1",
             "--client-address-from=forwarded",
             "--session-idle=10m",
+            "--max-failed-authentications=7",
             "--stop-grace=5s",
         ];
         let config = Line::try_parse_from(line).map(|line| line.serve.config()).unwrap_or_default();
         assert_eq!((config.data, config.listen), ("d".into(), "[::1]:0".parse().unwrap()));
         assert_eq!((config.public_url.as_deref(), config.cdn_base_url.as_deref()), (Some("https://p"), Some("https://c")));
+        assert_eq!(config.region_url, ["EMEA=https://e", "qatar=https://q", "US=https://u"]);
         assert_eq!((config.bootstrap, config.master_key_file), (Some("b".into()), Some("m".into())));
         assert_eq!((config.workers, config.log_format, config.log.as_deref()), (Some(3), LogFormat::Json, Some("debug")));
         assert_eq!(config.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "::1".parse::<Network>().unwrap()]);
         assert_eq!(config.client_address_from, Some(ClientAddressFrom::Forwarded));
         assert_eq!((config.session_idle, config.stop_grace), (Some(Duration::from_secs(600)), Duration::from_secs(5)));
+        assert_eq!(config.max_failed_authentications, Some(7));
     }
 
     #[test]
@@ -167,6 +182,7 @@ mod tests {
         let config = Line::try_parse_from(["serve"]).map(|line| line.serve.config()).unwrap_or_default();
         assert_eq!((config.data, config.listen), ("./valetkey-data".into(), "127.0.0.1:8080".parse().unwrap()));
         assert_eq!((config.workers, config.log_format), (None, LogFormat::Text));
+        assert_eq!(config.max_failed_authentications, Some(100));
     }
 
     #[test]

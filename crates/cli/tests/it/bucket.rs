@@ -48,6 +48,31 @@ fn ls() {
 }
 
 #[test]
+fn update() {
+    for (flag, public) in [("--public", true), ("--private", false)] {
+        let fake = Fake::giving([Answer::json(200, bucket("reports"))]);
+        let shell = Shell::with(&fake);
+        shell.run(&["bucket", "update", "reports", flag]).printed("");
+        let asked = (fake.request().line(), fake.request().json());
+        assert_eq!(asked, ("PATCH /vk/v1/buckets/reports".to_owned(), json!({ "public": public })));
+        let ended = shell.run(&["bucket", "update", "reports", flag, "--json"]);
+        assert_eq!(serde_json::from_slice::<Value>(&ended.stdout).unwrap(), bucket("reports"));
+    }
+    let shell = Shell::bare();
+    shell.run(&["bucket", "update", "reports"]).failed(2, &["--public"]);
+    shell.run(&["bucket", "update", "reports", "--public", "--private"]).failed(2, &["cannot be used with"]);
+}
+
+#[test]
+fn other_words_for_the_same() {
+    let fake = Fake::giving([Answer::json(200, json!({ "buckets": [], "next": null })), Answer::new(204, "")]);
+    let shell = Shell::with(&fake);
+    shell.run(&["bucket", "list"]).printed("");
+    shell.run(&["bucket", "delete", "reports"]).printed("");
+    assert_eq!(fake.lines(), ["GET /vk/v1/buckets", "DELETE /vk/v1/buckets/reports"]);
+}
+
+#[test]
 fn rm() {
     let fake = Fake::giving([Answer::new(204, ""), Answer::problem(409, "not_empty", "this bucket is not empty")]);
     let ended = Shell::with(&fake).run(&["bucket", "rm", "inbox", "reports"]);

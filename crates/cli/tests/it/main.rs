@@ -23,6 +23,10 @@ mod revoke;
 
 mod bucket;
 
+mod api_key;
+
+mod signing_key;
+
 mod failures;
 
 mod serve;

@@ -23,6 +23,11 @@ const BOOTSTRAP: &str = r#"
     id = "ops"
     secret = "a-secret-of-more-than-sixteen-bytes"
     scopes = ["*"]
+    [[api_key]]
+    tenant = "acme"
+    id = "chief"
+    secret = "another-secret-of-more-than-sixteen"
+    scopes = ["*", "admin"]
     [[signing_key]]
     tenant = "acme"
     kid = "server-1"
@@ -92,6 +97,57 @@ fn from_a_file_to_a_link_that_was_taken_back() {
     shell.run(&["rm", &path, "reports/b.csv"]).printed("");
     shell.run(&["bucket", "rm", "reports"]).printed("");
     shell.run(&["bucket", "ls"]).printed("");
+}
+
+#[test]
+fn keys_come_and_go() {
+    let (_server, shell) = start();
+    shell.write("chief.key", "another-secret-of-more-than-sixteen\n");
+    let chief = |arguments: &[&str]| shell.run(&[arguments, &["--api-key-file", "chief.key"]].concat());
+    shell.run(&["bucket", "create", "reports"]).printed("reports\n");
+    shell.run_with_input(&["put", "-", "reports/a"], b"hello").printed("reports/a\n");
+
+    let made = chief(&["api-key", "create", "backend", "--scope", "object:read,link:issue", "--bucket", "reports"]);
+    shell.write("backend.key", &made.stdout);
+    let signed = shell.run(&["sign", "reports/a", "--api-key-file", "backend.key"]);
+    let url = String::from_utf8(signed.stdout).unwrap().trim().to_owned();
+    shell.run(&["get", &url, "-"]).printed("hello");
+    chief(&["api-key", "list"]).printed("backend\nchief\nops\n");
+    chief(&["api-key", "disable", "backend"]).printed("");
+    shell.run(&["get", &url, "-"]).failed(1, &["`issuer_disabled`"]);
+    chief(&["api-key", "enable", "backend"]).printed("");
+    chief(&["api-key", "update", "backend", "--scope", "object:read", "--all-buckets"]).printed("");
+    shell.run(&["get", &url, "-"]).printed("hello");
+    let rotated = chief(&["api-key", "rotate", "backend"]);
+    shell.run(&["ls", "reports/", "--api-key-file", "backend.key"]).failed(1, &["(401"]);
+    shell.write("backend.key", &rotated.stdout);
+    shell.run(&["ls", "reports/", "--api-key-file", "backend.key"]).printed("reports/a\n");
+    chief(&["api-key", "delete", "backend"]).printed("");
+    shell.run(&["get", &url, "-"]).failed(1, &["`issuer_disabled`"]);
+    chief(&["api-key", "create", "backend", "--scope", "*"]).failed(1, &["hint: choose another id"]);
+    chief(&["api-key", "disable", "chief"]).failed(1, &["without an administrator", "hint: make another administrator"]);
+    shell.run(&["api-key", "list"]).failed(1, &["lacks the scope `admin`", "hint: set VALETKEY_API_KEY"]);
+
+    let signed = shell.run(&["sign", "reports/a"]);
+    let url = String::from_utf8(signed.stdout).unwrap().trim().to_owned();
+    chief(&["signing-key", "create", "second"]).printed("second\n");
+    for kid in String::from_utf8(chief(&["signing-key", "list"]).stdout).unwrap().lines().filter(|kid| *kid != "second") {
+        chief(&["signing-key", "retire", kid]).printed("");
+        shell.run(&["get", &url, "-"]).printed("hello");
+    }
+    for kid in String::from_utf8(chief(&["signing-key", "list"]).stdout).unwrap().lines().filter(|kid| *kid != "second") {
+        chief(&["signing-key", "revoke", kid]).printed("");
+    }
+    shell.run(&["get", &url, "-"]).failed(1, &["`revoked`"]);
+    let secret = String::from_utf8(chief(&["signing-key", "create", "app-1", "--owner", "ops"]).stdout).unwrap();
+    assert_eq!(secret.trim().len(), 43);
+
+    let public = url.split('?').next().unwrap();
+    shell.run(&["get", public, "-"]).failed(1, &["`invalid_signature`"]);
+    chief(&["bucket", "update", "reports", "--public"]).printed("");
+    shell.run(&["get", public, "-"]).printed("hello");
+    chief(&["bucket", "update", "reports", "--private"]).printed("");
+    shell.run(&["get", public, "-"]).failed(1, &["`invalid_signature`"]);
 }
 
 /// Passes connections on to the server at `url`; the first that asks for the object with GET is cut after `n_bytes` of answer.

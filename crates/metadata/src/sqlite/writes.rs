@@ -90,8 +90,16 @@ pub(super) fn create_bucket(connection: &Connection, bucket: &BucketRow) -> Resu
         .map_err(|fault| fault.if_taken("bucket").if_orphan("tenant"))
 }
 
-pub(super) fn delete_bucket(connection: &Connection, name: &BucketName, now: Timestamp) -> Result<(), Fault> {
+pub(super) fn delete_bucket(
+    connection: &Connection,
+    tenant: &TenantName,
+    name: &BucketName,
+    now: Timestamp,
+) -> Result<(), Fault> {
     const WHAT: &str = "bucket";
+    if !belongs_to(connection, name, tenant)? {
+        return Err(MetadataError::NotFound { what: WHAT }.into());
+    }
     if rows::exists(connection, statements::BUCKET_HOLDS_LIVE_OBJECT, params![name.as_str(), now.as_micros()])? {
         return Err(MetadataError::NotEmpty { what: WHAT }.into());
     }
@@ -216,11 +224,15 @@ fn check_guard(
             return Err(PublishError::Refused(Refusal::IssuerDisabled));
         }
     }
-    // Meanwhile it may have been deleted, and made again by somebody else.
-    if !rows::exists(connection, statements::BUCKET_OF_TENANT, [bucket.as_str(), guard.tenant.as_str()])? {
+    if !belongs_to(connection, bucket, &guard.tenant)? {
         return Err(MetadataError::NotFound { what: "bucket" }.into());
     }
     Ok(())
+}
+
+/// Whether the bucket is there and the tenant's: since that was last known, it may have been deleted, and made by somebody else.
+fn belongs_to(connection: &Connection, bucket: &BucketName, tenant: &TenantName) -> Result<bool, Fault> {
+    rows::exists(connection, statements::BUCKET_OF_TENANT, [bucket.as_str(), tenant.as_str()])
 }
 
 fn spend_use(connection: &Connection, spend: &Spend) -> Result<(), PublishError> {
@@ -246,11 +258,15 @@ fn check_condition(condition: &PublishCondition, live: Option<&ObjectRow>, reser
 
 pub(super) fn delete_object(
     connection: &Connection,
+    tenant: &TenantName,
     bucket: &BucketName,
     key: &ObjectKey,
     incarnation: Option<FileId>,
     now: Timestamp,
 ) -> Result<Option<ObjectRow>, Fault> {
+    if !belongs_to(connection, bucket, tenant)? {
+        return Ok(None);
+    }
     let place = [bucket.as_str(), key.as_str()];
     let stored = rows::first(connection, statements::OBJECT, place, rows::object)?;
     let Some(object) = stored.filter(|object| incarnation.is_none_or(|file_id| object.file_id == file_id)) else {

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use valetkey_model::Timestamp;
 
 /// A text and where it is.
 pub(super) type Found = (String, usize);
@@ -54,6 +55,19 @@ impl<'a> Entry<'a> {
             let integer = value.as_integer()?;
             u64::from_str_radix(integer.as_str(), integer.radix()).ok()
         })
+    }
+
+    /// An instant, if it is there: a date and time of TOML's own with an offset, or the same as text (RFC 3339).
+    pub(super) fn instant(&mut self, faults: &mut Faults<'_>, name: &'static str) -> Option<Timestamp> {
+        let found = self.taken(faults, name, "an instant such as `2027-01-31T00:00:00Z`", |value| {
+            let text = match value {
+                DeValue::Datetime(instant) => instant.to_string(),
+                DeValue::String(text) => text.into_owned(),
+                _ => return None,
+            };
+            text.parse::<jiff::Timestamp>().ok()
+        });
+        found.map(|(instant, _)| Timestamp::from_micros(instant.as_microsecond()))
     }
 
     /// The texts of a list, if it is there.

@@ -1,8 +1,9 @@
 //! The bootstrap file: the example is understood, and every fault has its line.
 
 use std::path::Path;
-use valetkey_model::{Retention, Scope, Scopes};
+use valetkey_model::{Permission, Retention, Scope, Scopes, Timestamp};
 use valetkey_server::bootstrap::{Bootstrap, BootstrapError, read};
+use valetkey_service::SigningKeyLimits;
 
 const EXAMPLE: &str = r#"
 # bootstrap: creates what is missing; never re-enables, widens or resets; differences are logged
@@ -128,6 +129,57 @@ fn everything_else_that_can_be_said() {
     assert_eq!((bucket.region.as_str(), bucket.retention, bucket.public), ("US", Retention::Transient, true));
     let key = &provisioning.signing_keys[0];
     assert_eq!((key.owner.as_ref(), key.max_lifetime.unwrap().as_secs()), (None, 60));
+}
+
+#[test]
+fn ends_and_limits_of_keys() {
+    let key = |end: &str| format!("[[api_key]]\ntenant = \"t\"\nid = \"a\"\nsecret = \"0123456789abcdef\"\nscopes = []\n{end}");
+    // A date of TOML's own, or text.
+    for (end, seconds) in [
+        ("", None),
+        ("expires_at = 2027-01-31T00:00:00Z\n", Some(1_801_353_600)),
+        ("expires_at = 2027-01-31T01:00:00+01:00\n", Some(1_801_353_600)),
+        ("expires_at = \"2027-01-31T00:00:00Z\"\n", Some(1_801_353_600)),
+    ] {
+        let found = understood(&[TENANT, &key(end)].concat()).provisioning.api_keys[0].expires_at;
+        assert_eq!(found, seconds.map(Timestamp::from_seconds), "{end}");
+    }
+    let wrong = |found: &str| {
+        vec![format!("line 8: `expires_at` is a value of type {found}: expected an instant such as `2027-01-31T00:00:00Z`")]
+    };
+    for (end, found) in
+        [("2027-01-31", "datetime"), ("2027-01-31T00:00:00", "datetime"), ("\"tomorrow\"", "string"), ("1801353600", "integer")]
+    {
+        assert_eq!(faults(&[TENANT, &key(&format!("expires_at = {end}\n"))].concat(), true), wrong(found), "{end}");
+    }
+    let signing_key = |limits: &str| {
+        let good = "[[signing_key]]\ntenant = \"t\"\nkid = \"k\"\nalgorithm = \"HS256\"\nsecret_file = \"app-1.key\"\nowner = \"server\"\n";
+        [TENANT, good, limits].concat()
+    };
+    let limits = "buckets = [\"abc\"]\nprefixes = [\"2026/\", \"ä b/\"]\npermission = \"read\"\n";
+    let found = understood(&signing_key(limits)).provisioning.signing_keys.remove(0).limits;
+    let expected = SigningKeyLimits {
+        buckets: Some(vec!["abc".parse().unwrap()]),
+        prefixes: Some(vec!["2026/".to_owned(), "ä b/".to_owned()]),
+        permission: Some(Permission::Read),
+    };
+    assert_eq!(found, expected);
+    let found = understood(&signing_key("")).provisioning.signing_keys.remove(0).limits;
+    assert_eq!(found, SigningKeyLimits::default());
+    let wrong = "buckets = [\"A\"]\nprefixes = [\"a/\",\n\"b\"]\npermission = \"all\"\n";
+    assert_eq!(
+        faults(&signing_key(wrong), true),
+        [
+            "line 9: `buckets`: `A` is not a bucket name: 3 to 128 lower-case letters, digits, `-`, `_` or `.`",
+            "line 11: `prefixes` holds `b`: expected beginnings of object keys that end in `/`",
+            "line 12: `permission` is `all`: expected `read`, `write` or `readwrite`",
+        ]
+    );
+    let expected = "is empty: expected at least one, or no";
+    assert_eq!(
+        faults(&signing_key("buckets = []\nprefixes = []\n"), true),
+        [format!("line 3: `buckets` {expected} `buckets` at all"), format!("line 3: `prefixes` {expected} `prefixes` at all")]
+    );
 }
 
 #[test]
