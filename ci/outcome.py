@@ -1,6 +1,9 @@
 """What a part did, and the table at the end."""
 
 import dataclasses
+import re
+
+_SUM = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 
 
 @dataclasses.dataclass
@@ -17,6 +20,20 @@ class Outcome:
     def of_check(cls, passed):
         """One check, which passed or did not."""
         return cls(ran=1, failed=0 if passed else 1)
+
+    @classmethod
+    def of_sum(cls, done, program):
+        """What a program did that ends with `N passed, N failed`, and perhaps `, N skipped`."""
+        outcome = cls()
+        sums = _SUM.findall(done.output)
+        if not sums:
+            outcome.fault(f"{program} gave no sum")
+            return outcome
+        passed, failed, skipped = (int(count or 0) for count in sums[-1])
+        outcome.ran, outcome.failed, outcome.skipped = passed + failed, failed, skipped
+        if not done.ok and not failed:
+            outcome.fault(f"{program} ended with status {done.status}")
+        return outcome
 
     def fault(self, sentence):
         """Notes a failure that no test stands for."""

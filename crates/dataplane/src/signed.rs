@@ -166,6 +166,7 @@ impl SignedUrls {
     }
 
     /// All of an object, under an unlimited grant: by a ready answer if there is one.
+    #[allow(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
     async fn whole(&self, face: &dyn Face, key: Key, found: Found, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
         let cache_control = caching(found.grant()).cache_control(found.grant().at());
         let kept = self.kept.find(&key, found.object());

@@ -4,6 +4,7 @@
 //! Every parser of foreign bytes is total: it never panics, its work is bounded by the input's length, and what it cannot read
 //! it either names in an error or ignores, as its documentation says.
 
+pub mod json;
 pub mod path;
 pub mod query;
 
@@ -24,6 +25,8 @@ pub mod page;
 pub mod problem;
 
 pub mod public_url;
+
+pub mod openapi;
 
 /// The field value of a text that is made of visible ASCII and spaces by construction.
 pub(crate) fn value(text: String) -> http::HeaderValue {

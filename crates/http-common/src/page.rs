@@ -115,8 +115,8 @@ impl Page {
     }
 }
 
-/// Text for HTML content and quoted attributes. Control characters, which HTML forbids, become U+FFFD.
-fn escaped(text: &str) -> String {
+/// Text for HTML content and quoted attributes. Control characters, which HTML forbids, become U+FFFD, and line breaks spaces.
+pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

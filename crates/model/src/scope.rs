@@ -151,7 +151,9 @@ impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = Vec::<String>::deserialize(deserializer)?;
         let scopes = words.iter().try_fold(Self::NONE, |set, word| match word.parse::<Self>() {
-            Ok(scopes) if !word.is_empty() && !word.contains(|letter: char| letter.is_ascii_whitespace()) => Ok(Self(set.0 | scopes.0)),
+            Ok(scopes) if !word.is_empty() && !word.contains(|letter: char| letter.is_ascii_whitespace()) => {
+                Ok(Self(set.0 | scopes.0))
+            }
             _ => Err(ScopeError { found: word.chars().take(64).collect() }),
         });
         scopes.map_err(serde::de::Error::custom)

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use valetkey_http_common::client_address::ClientAddressFrom;
-use valetkey_http_common::public_url::PublicUrl;
-use valetkey_model::Network;
+use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
+use valetkey_model::{Network, Region};
 
 /// More threads than any machine has cores.
 const MOST_WORKERS: usize = 1024;
@@ -23,6 +23,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// The URL under which clients reach the server; by default `http://` and the address it listens on.
     pub public_url: Option<String>,
+    /// `REGION=URL`: the URLs under which clients reach the buckets of some regions; all others have `public_url`.
+    pub region_url: Vec<String>,
     /// The bootstrap file: what is to exist.
     pub bootstrap: Option<PathBuf>,
     /// The file of the master key; by default `master.key` in the data directory.
@@ -41,6 +43,8 @@ pub struct ServeConfig {
     pub client_address_from: Option<ClientAddressFrom>,
     /// How long a session of a limited grant may be idle before it lapses.
     pub session_idle: Option<Duration>,
+    /// How many credentials a client address may get wrong in a minute; 0 is no limit.
+    pub max_failed_authentications: Option<u32>,
     /// How long running transfers may go on once the server is told to stop.
     pub stop_grace: Duration,
 }
@@ -51,6 +55,7 @@ impl Default for ServeConfig {
             data: PathBuf::from("data"),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             public_url: None,
+            region_url: Vec::new(),
             bootstrap: None,
             master_key_file: None,
             workers: None,
@@ -60,6 +65,7 @@ impl Default for ServeConfig {
             trusted_proxies: Vec::new(),
             client_address_from: None,
             session_idle: None,
+            max_failed_authentications: None,
             stop_grace: Duration::from_secs(30),
         }
     }
@@ -156,6 +162,7 @@ pub(crate) struct ServerSettings {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) region_urls: Vec<(Region, PublicUrl)>,
     pub(crate) bootstrap: Option<PathBuf>,
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) workers: Option<usize>,
@@ -163,6 +170,7 @@ pub(crate) struct ServerSettings {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) client_address_from: ClientAddressFrom,
     pub(crate) session_idle: Option<Duration>,
+    pub(crate) max_failed_authentications: Option<u32>,
     pub(crate) stop_grace: Duration,
 }
 
@@ -181,6 +189,12 @@ impl TryFrom<ServeConfig> for Settings {
             faults.add("session_idle", "`0`: expected a duration");
         }
         let public_url = config.public_url.as_deref().and_then(|text| faults.parse("public_url", text));
+        let region_urls: Vec<_> = config.region_url.iter().filter_map(|text| faults.region_url(text)).collect();
+        // The address it listens on, which is the default, has no path either.
+        let default = if config.public_url.is_some() { public_url.clone() } else { "http://localhost".parse().ok() };
+        if let Some(Err(error)) = default.map(|default| PublicUrls::new(default, region_urls.iter().cloned())) {
+            faults.add("region_url", error.to_string());
+        }
         let cdn_base_url = config.cdn_base_url.as_deref().and_then(|text| faults.parse("cdn_base_url", text));
         match (config.trusted_proxies.is_empty(), config.client_address_from) {
             (false, None) => faults.add(
@@ -203,6 +217,7 @@ impl TryFrom<ServeConfig> for Settings {
                     data: config.data,
                     listen: config.listen,
                     public_url,
+                    region_urls,
                     bootstrap: config.bootstrap,
                     master_key_file: config.master_key_file,
                     workers: config.workers,
@@ -211,6 +226,7 @@ impl TryFrom<ServeConfig> for Settings {
                     // Without trusted proxies nothing is read.
                     client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),
                     session_idle: config.session_idle,
+                    max_failed_authentications: config.max_failed_authentications,
                     stop_grace: config.stop_grace,
                 };
                 Ok(Self { log, server })
@@ -229,6 +245,17 @@ impl Faults {
 
     fn parse<T: FromStr<Err: fmt::Display>>(&mut self, setting: &'static str, text: &str) -> Option<T> {
         text.parse().map_err(|error: T::Err| self.add(setting, error.to_string())).ok()
+    }
+
+    /// `REGION=URL`.
+    fn region_url(&mut self, text: &str) -> Option<(Region, PublicUrl)> {
+        let Some((region, url)) = text.split_once('=') else {
+            let found: String = text.chars().take(256).collect();
+            self.add("region_url", format!("`{found}`: expected a region, `=`, and the URL of its buckets"));
+            return None;
+        };
+        let (region, url) = (self.parse("region_url", region), self.parse("region_url", url));
+        Some((region?, url?))
     }
 }
 
@@ -252,13 +279,35 @@ mod tests {
             workers: Some(0),
             session_idle: Some(Duration::ZERO),
             public_url: Some("files.example.org".to_owned()),
+            region_url: ["EMEA", "E A=https://eu.example.org", "EMEA=eu.example.org", "EMEA=https://eu.example.org"]
+                .map(str::to_owned)
+                .to_vec(),
             cdn_base_url: Some("ftp://cdn.example.org".to_owned()),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             log: Some("loud=very".to_owned()),
             ..ServeConfig::default()
         };
-        let settings = ["data", "workers", "session_idle", "public_url", "cdn_base_url", "client_address_from", "log"];
+        let mut settings = vec!["data", "workers", "session_idle", "public_url"];
+        settings.extend(["region_url"; 3]);
+        settings.extend(["cdn_base_url", "client_address_from", "log"]);
         assert_eq!(faulty(config), settings);
+    }
+
+    #[test]
+    fn urls_of_regions() {
+        let with = |public_url: Option<&str>, region_url: &[&str]| ServeConfig {
+            public_url: public_url.map(str::to_owned),
+            region_url: region_url.iter().map(|text| (*text).to_owned()).collect(),
+            ..ServeConfig::default()
+        };
+        let settings = Settings::try_from(with(None, &["EMEA=https://eu.example.org/", "q_1=http://q"])).unwrap();
+        let found: Vec<_> = settings.server.region_urls.iter().map(|(region, url)| (region.as_str(), url.as_str())).collect();
+        assert_eq!(found, [("EMEA", "https://eu.example.org"), ("q_1", "http://q")]);
+        let deep = Some("https://example.org/x");
+        Settings::try_from(with(deep, &["EMEA=https://eu.example.org/x"])).unwrap();
+        assert_eq!(faulty(with(deep, &["EMEA=https://eu.example.org"])), ["region_url"]);
+        assert_eq!(faulty(with(None, &["EMEA=https://eu.example.org/x"])), ["region_url"]);
+        assert_eq!(faulty(with(None, &["EMEA=https://a.example.org", "EMEA=https://b.example.org"])), ["region_url"]);
     }
 
     #[test]

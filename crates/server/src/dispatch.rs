@@ -1,5 +1,6 @@
 //! Whose request it is: a few paths of the server itself, then the dialects, by path.
 
+use crate::documents::Documents;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -10,10 +11,13 @@ use tracing::Level;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, closing};
 use valetkey_dialect_autodesk::Autodesk;
+use valetkey_dialect_datalab::Datalab;
+use valetkey_dialect_flexportal::FlexPortal;
 use valetkey_dialect_native::Native;
+use valetkey_dialect_redivis::Redivis;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::problem::{self, Problem};
-use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::security;
 use valetkey_service::Service;
 
@@ -32,9 +36,13 @@ pub(crate) struct Dispatch(Arc<OnceLock<Targets>>);
 /// What requests are dispatched to.
 pub(crate) struct Targets {
     pub(crate) service: Service,
-    pub(crate) public_url: Arc<PublicUrl>,
+    pub(crate) public_urls: Arc<PublicUrls>,
+    pub(crate) documents: Arc<Documents>,
     pub(crate) native: Native,
     pub(crate) autodesk: Autodesk,
+    pub(crate) redivis: Redivis,
+    pub(crate) datalab: Datalab,
+    pub(crate) flexportal: FlexPortal,
 }
 
 /// Where a path leads.
@@ -43,8 +51,13 @@ enum Route {
     Health,
     Ready,
     Robots,
+    OpenApi,
+    Docs,
     Native,
     Autodesk,
+    Redivis,
+    Datalab,
+    FlexPortal,
     Nothing,
 }
 
@@ -55,8 +68,13 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/robots.txt" => Self::Robots,
+            "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
             _ if Native::owns(path) => Self::Native,
             _ if Autodesk::owns(path) => Self::Autodesk,
+            _ if Redivis::owns(path) => Self::Redivis,
+            _ if Datalab::owns(path) => Self::Datalab,
+            _ if FlexPortal::owns(path) => Self::FlexPortal,
             _ => Self::Nothing,
         }
     }
@@ -79,8 +97,8 @@ impl Handler for Dispatch {
             None => (Route::Nothing, closing(starting())),
             Some(_) if !names_one_host(&request) => (Route::Nothing, closing(told(&without_host()))),
             Some(targets) => {
-                // A proxy may have taken the base path away already.
-                let path = targets.public_url.strip_base_path(path).unwrap_or(path);
+                // A proxy may have taken the base path away already. It is the same in every public URL.
+                let path = targets.public_urls.default_url().strip_base_path(path).unwrap_or(path);
                 let route = Route::of(path);
                 (route, targets.answer(route, request, path, connection).await)
             }
@@ -104,11 +122,16 @@ impl Targets {
     ) -> Response<ResponseBody> {
         match route {
             Route::Native => self.native.call(request, path, connection).await,
-            Route::Autodesk => self.autodesk.call(request, path, connection).await,
+            Route::Autodesk => Box::pin(self.autodesk.call(request, path, connection)).await,
+            Route::Redivis => Box::pin(self.redivis.call(request, path, connection)).await,
+            Route::Datalab => Box::pin(self.datalab.call(request, path, connection)).await,
+            Route::FlexPortal => Box::pin(self.flexportal.call(request, path, connection)).await,
             Route::Health => fixed(request.method(), || text("ok\n")),
             Route::Robots => fixed(request.method(), || text(ROBOTS)),
+            Route::OpenApi => fixed(request.method(), || self.documents.openapi.answer(request.headers())),
+            Route::Docs => fixed(request.method(), || self.documents.docs.answer(request.headers())),
             Route::Ready => {
-                let readiness = self.readiness().await;
+                let readiness = Box::pin(self.readiness()).await;
                 fixed(request.method(), || readiness)
             }
             Route::Nothing => closing(told(&Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))),
@@ -202,6 +225,9 @@ mod tests {
             ("/healthz", Route::Health),
             ("/readyz", Route::Ready),
             ("/robots.txt", Route::Robots),
+            ("/openapi.json", Route::OpenApi),
+            ("/docs", Route::Docs),
+            ("/docs/", Route::Nothing),
             ("/o/reports/q3.pdf", Route::Native),
             ("/l/secret/name.pdf", Route::Native),
             ("/vk/v1", Route::Native),
@@ -210,6 +236,18 @@ mod tests {
             ("/oss/v2/buckets", Route::Autodesk),
             ("/authentication/v2/token", Route::Autodesk),
             ("/oss/v3/buckets", Route::Nothing),
+            ("/api/v1/rawFiles/x/signedUrl", Route::Redivis),
+            ("/api/v1/tables/x/tempUploads", Route::Redivis),
+            ("/api/v1/datasets/x", Route::Nothing),
+            ("/api/v1/files", Route::Datalab),
+            ("/api/v1/files/5/download", Route::Datalab),
+            ("/api/v1/filesystem", Route::Nothing),
+            ("/api/v1", Route::Nothing),
+            ("/v1/files", Route::FlexPortal),
+            ("/v1/files/url", Route::FlexPortal),
+            ("/v1/files/file_abc123", Route::FlexPortal),
+            ("/v1/filesystem", Route::Nothing),
+            ("/v1/orders", Route::Nothing),
             ("/healthz/", Route::Nothing),
             ("/", Route::Nothing),
             ("", Route::Nothing),

@@ -15,7 +15,10 @@ pub mod entropy;
 pub mod master_key;
 
 mod dispatch;
+mod docs;
+mod documents;
 mod housekeeping;
+pub mod openapi;
 
 mod announce;
 mod huge_pages;

@@ -5,6 +5,7 @@ use crate::clock::{Floor, SteadyClock, judge_floor};
 use crate::config::{ConfigError, ServeConfig, ServerSettings, Settings};
 use crate::data_directory::DataDirectory;
 use crate::dispatch::{Dispatch, Targets};
+use crate::documents::Documents;
 use crate::entropy::SystemEntropy;
 use crate::error::ServeError;
 use crate::housekeeping;
@@ -16,11 +17,14 @@ use tokio::runtime::{Builder, Runtime};
 use valetkey_dataplane::listener::{Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, SignedUrls};
 use valetkey_dialect_autodesk::{Autodesk, AutodeskContext};
+use valetkey_dialect_datalab::{self as datalab, Datalab, DatalabContext};
+use valetkey_dialect_flexportal::{self as flexportal, FlexPortal, FlexPortalContext};
 use valetkey_dialect_native::{Native, NativeContext};
-use valetkey_http_common::public_url::PublicUrl;
+use valetkey_dialect_redivis::{self as redivis, Redivis, RedivisContext};
+use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_metadata::MetadataStore;
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
-use valetkey_model::{Clock as _, Entropy, SecretText};
+use valetkey_model::{Clock as _, Dialect, Entropy, SecretText};
 use valetkey_objects::{FsOptions, FsStore, ObjectStore as _};
 use valetkey_service::{Service, ServiceConfig, ServiceError};
 
@@ -31,7 +35,7 @@ const SETTLE_GRACE: Duration = Duration::from_secs(10);
 /// asynchronous code: each of these waits.
 pub struct RunningServer {
     address: SocketAddr,
-    public_url: Arc<PublicUrl>,
+    public_urls: Arc<PublicUrls>,
     first_key: Option<SecretText>,
     stop_grace: Duration,
     /// `None` once it is stopped.
@@ -64,9 +68,9 @@ impl RunningServer {
         self.address
     }
 
-    /// What the URLs that it gives out begin with.
+    /// What the URLs that it gives out begin with, but for those of buckets in regions that have their own.
     pub fn public_url(&self) -> &PublicUrl {
-        &self.public_url
+        self.public_urls.default_url()
     }
 
     /// The administrator's key, if this was the first start, and without a bootstrap file: it is stored nowhere.
@@ -115,14 +119,14 @@ impl RunningServer {
         let dispatch = Dispatch::default();
         let listener = Server::start(settings.listen, options(&settings), dispatch.clone())?;
         let address = listener.local_addr();
-        let public_url = Arc::new(public_url(&settings, address)?);
+        let public_urls = Arc::new(public_urls(&settings, address)?);
         // Only now: a first start that cannot listen must not use up the one time at which the key is shown.
         let first_key = if has_bootstrap { None } else { control.block_on(first_administrator(&service))? };
-        dispatch.begin(targets(&settings, &service, &entropy, &public_url));
+        dispatch.begin(targets(&settings, &service, &entropy, &public_urls));
         control.spawn(housekeeping::run(service.clone(), clock));
 
         let works = Works { listener, control, service, objects, metadata, directory };
-        Ok(Self { address, public_url, first_key, stop_grace: settings.stop_grace, works: Some(works) })
+        Ok(Self { address, public_urls, first_key, stop_grace: settings.stop_grace, works: Some(works) })
     }
 
     /// The runtime beside those of the connections; `None` once it is stopped.
@@ -205,6 +209,7 @@ fn service_config(settings: &ServerSettings) -> ServiceConfig {
     ServiceConfig {
         base_path: settings.public_url.as_ref().map(|url| url.base_path().to_owned()).unwrap_or_default(),
         session_idle: settings.session_idle.unwrap_or(default.session_idle),
+        max_failed_authentications: settings.max_failed_authentications.unwrap_or(default.max_failed_authentications),
         ..default
     }
 }
@@ -213,6 +218,11 @@ fn options(settings: &ServerSettings) -> Options {
     let mut options = Options::default();
     options.workers = settings.workers.unwrap_or(options.workers);
     options
+}
+
+fn public_urls(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUrls, ConfigError> {
+    let urls = PublicUrls::new(public_url(settings, address)?, settings.region_urls.iter().cloned());
+    urls.map_err(|error| ConfigError::of("region_url", error.to_string()))
 }
 
 fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUrl, ConfigError> {
@@ -227,25 +237,48 @@ fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUr
 }
 
 /// The dialects.
-fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_url: &Arc<PublicUrl>) -> Targets {
+fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_urls: &Arc<PublicUrls>) -> Targets {
     let clients =
         ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
-    let signed_urls = SignedUrls::new(service.clone(), clients, entropy.clone(), public_url.is_https());
+    // The URLs of Redivis' files are its own, whatever token stands in them.
+    let without_faces = SignedUrls::new(service.clone(), clients, entropy.clone(), public_urls.are_https());
+    let signed_urls = without_faces
+        .clone()
+        .with_token_face(Dialect::Redivis, redivis::token_face())
+        .with_token_face(Dialect::Datalab, datalab::token_face())
+        .with_token_face(Dialect::FlexPortal, flexportal::token_face());
     Targets {
         native: Native::new(NativeContext {
             service: service.clone(),
             signed_urls: signed_urls.clone(),
-            public_url: public_url.clone(),
+            public_urls: public_urls.clone(),
             entropy: entropy.clone(),
         }),
         autodesk: Autodesk::new(AutodeskContext {
             service: service.clone(),
-            signed_urls,
-            public_url: public_url.clone(),
+            signed_urls: signed_urls.clone(),
+            public_urls: public_urls.clone(),
             cdn_url: settings.cdn_base_url.clone().map(Arc::new),
             entropy: entropy.clone(),
         }),
+        redivis: Redivis::new(RedivisContext {
+            service: service.clone(),
+            signed_urls: without_faces,
+            public_urls: public_urls.clone(),
+            entropy: entropy.clone(),
+        }),
+        datalab: Datalab::new(DatalabContext {
+            service: service.clone(),
+            signed_urls: signed_urls.clone(),
+            public_urls: public_urls.clone(),
+        }),
+        flexportal: FlexPortal::new(FlexPortalContext {
+            service: service.clone(),
+            signed_urls,
+            public_urls: public_urls.clone(),
+        }),
         service: service.clone(),
-        public_url: public_url.clone(),
+        public_urls: public_urls.clone(),
+        documents: Arc::new(Documents::of(public_urls)),
     }
 }

@@ -102,6 +102,7 @@ macro_rules! metadata_store_suite {
                 a_bucket_that_holds_an_object_stays
                 a_deleted_bucket_takes_its_uploads_along
                 a_bucket_that_is_not_there_is_not_deleted
+                a_bucket_is_deleted_by_its_tenant
                 a_bucket_is_made_public_by_its_tenant;
             objects:
                 an_object_comes_back_whole
@@ -115,6 +116,7 @@ macro_rules! metadata_store_suite {
                 a_bucket_must_be_there
                 a_revoked_link_publishes_nothing
                 a_disabled_issuer_publishes_nothing
+                an_object_is_deleted_by_its_tenant
                 a_narrowed_issuer_publishes_nothing
                 a_bucket_takes_nothing_from_another_tenant
                 a_publication_spends_a_use

@@ -68,6 +68,8 @@ pub(crate) enum Gateway {
     NoPrivilege,
     /// There is no credential that can be read.
     NoCredential,
+    /// Too many credentials from this address were wrong.
+    TooManyFailures,
 }
 
 impl Gateway {
@@ -76,6 +78,7 @@ impl Gateway {
             Self::BadSecret | Self::BadToken | Self::NoCredential => StatusCode::UNAUTHORIZED,
             Self::NoPrivilege => StatusCode::FORBIDDEN,
             Self::BadScope | Self::NotForm | Self::NoGrant | Self::BadGrant => StatusCode::BAD_REQUEST,
+            Self::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -89,6 +92,8 @@ impl Gateway {
             Self::BadGrant => "AUTH-009",
             Self::NoPrivilege => "AUTH-010",
             Self::NoCredential => "AUTH-012",
+            // The vendor documents none for it.
+            Self::TooManyFailures => "AUTH-429",
         }
     }
 
@@ -103,6 +108,7 @@ impl Gateway {
             Self::BadGrant => "The grant_type specified is not supported: it must be client_credentials.",
             Self::NoPrivilege => "Token does not have the privilege for this request.",
             Self::NoCredential => "The Authorization header is missing or invalid.",
+            Self::TooManyFailures => "Too many credentials from this address were wrong. Try again later.",
         }
     }
 
@@ -113,7 +119,7 @@ impl Gateway {
             Self::BadScope => Some("invalid_scope"),
             Self::NotForm | Self::NoGrant => Some("invalid_request"),
             Self::BadGrant => Some("unsupported_grant_type"),
-            Self::BadToken | Self::NoPrivilege | Self::NoCredential => None,
+            Self::BadToken | Self::NoPrivilege | Self::NoCredential | Self::TooManyFailures => None,
         }
     }
 
@@ -129,6 +135,9 @@ impl Gateway {
             error_description: self.oauth().map(|_| self.message()),
         };
         let mut answer = json(self.status(), &body);
+        if let (Self::TooManyFailures, Some(seconds)) = (self, Refusal::TooManyRequests.retry_after_seconds()) {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status() == StatusCode::UNAUTHORIZED {
             let scheme = if self == Self::BadSecret { "Basic realm=\"valetkey\"" } else { "Bearer realm=\"valetkey\"" };
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
@@ -197,12 +206,14 @@ fn service(error: ServiceError) -> Response<ResponseBody> {
         ServiceError::Unauthenticated => Gateway::BadToken.answer(),
         ServiceError::MissingScope { .. } => Gateway::NoPrivilege.answer(),
         ServiceError::NotOwner => reason(StatusCode::FORBIDDEN, "The bucket belongs to another owner"),
+        ServiceError::OutsideBuckets => reason(StatusCode::FORBIDDEN, "The credential is limited to other buckets"),
         ServiceError::NotFound { what: "bucket" } => reason(StatusCode::NOT_FOUND, "Bucket not found"),
         ServiceError::NotFound { what: "link" } => reason(StatusCode::NOT_FOUND, "Hash does not exist"),
-        ServiceError::NotFound { .. } => reason(StatusCode::NOT_FOUND, "Object not found"),
+        ServiceError::NotFound { .. } | ServiceError::NotUploaded => reason(StatusCode::NOT_FOUND, "Object not found"),
         ServiceError::AlreadyExists { .. } => reason(StatusCode::CONFLICT, "Bucket already exists"),
         ServiceError::NotEmpty { .. } => reason(StatusCode::CONFLICT, "Bucket is not empty"),
         ServiceError::Invalid { .. } => reason(StatusCode::BAD_REQUEST, &error.to_string()),
+        ServiceError::Refused(Refusal::TooManyRequests) => Gateway::TooManyFailures.answer(),
         ServiceError::Refused(refusal) => refused(refusal, Place::Api),
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "an API call failed for want of a store");
@@ -223,7 +234,7 @@ pub(crate) fn refused(refusal: Refusal, place: Place) -> Response<ResponseBody> 
 }
 
 /// One row for each refusal: the table in `docs/autodesk.md`.
-fn told(refusal: Refusal, place: Place) -> (StatusCode, &'static str) {
+pub(crate) fn told(refusal: Refusal, place: Place) -> (StatusCode, &'static str) {
     let gone = match place {
         Place::Reading | Place::Writing => (StatusCode::NOT_FOUND, NOT_THERE),
         Place::Part | Place::Api => (StatusCode::FORBIDDEN, refusal.sentence()),
@@ -375,6 +386,8 @@ mod tests {
         check(ServiceError::Unauthenticated, 401, "AUTH-006");
         check(ServiceError::MissingScope { scope: valetkey_model::Scope::LinkIssue }, 403, "AUTH-010");
         check(ServiceError::NotOwner, 403, "The bucket belongs to another owner");
+        check(ServiceError::OutsideBuckets, 403, "The credential is limited to other buckets");
+        check(ServiceError::Refused(Refusal::TooManyRequests), 429, "AUTH-429");
         check(ServiceError::NotFound { what: "bucket" }, 404, "Bucket not found");
         check(ServiceError::NotFound { what: "object" }, 404, "Object not found");
         check(ServiceError::NotFound { what: "link" }, 404, "Hash does not exist");

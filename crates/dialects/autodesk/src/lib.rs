@@ -1,13 +1,16 @@
 //! Autodesk's Object Storage Service, v2: `/oss/v2/…`, and the token endpoint `/authentication/v2/token`.
 //!
 //! `routes` says what is where, `urls` what the holders of URLs are answered, `wire` what JSON looks like, `translate` turns it
-//! into use cases and back, `errors` says how each failure is told, `face` how signed URLs answer. Nothing is decided here.
+//! into use cases and back, `errors` says how each failure is told, `face` how signed URLs answer, `openapi` describes
+//! it all. Nothing is decided here.
 
 mod errors;
 mod face;
+mod openapi;
 mod routes;
 mod translate;
 mod urls;
 mod wire;
 
+pub use openapi::openapi;
 pub use routes::{Autodesk, AutodeskContext};

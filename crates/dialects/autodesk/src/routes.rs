@@ -15,23 +15,25 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
-use valetkey_dataplane::{Representation, Selected, SignedUrls, WriteHeaders, receive, select, send};
+use valetkey_dataplane::{
+    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send,
+};
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::disposition;
 use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
-use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::{self, Caching};
 use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scope, SecretText};
 use valetkey_service::redeem::{Delivery, PresentedCredential};
 use valetkey_service::{
-    Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Service, ServiceError, UploadOptions,
+    BucketRow, Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Service, ServiceError, UploadOptions,
 };
 
 /// The largest JSON body or form.
@@ -55,11 +57,17 @@ pub struct AutodeskContext {
     /// The data plane.
     pub signed_urls: SignedUrls,
     /// What URLs given out begin with.
-    pub public_url: Arc<PublicUrl>,
-    /// What URLs given out with `useCdn` begin with; `None` is the public URL.
+    pub public_urls: Arc<PublicUrls>,
+    /// What URLs given out with `useCdn` begin with; `None` is the public URL of the bucket's region.
     pub cdn_url: Option<Arc<PublicUrl>>,
     /// For multipart boundaries.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// A call of the API: its head, and where it comes from.
+struct Call {
+    parts: Parts,
+    client: IpAddr,
 }
 
 /// The vendor's API. Cheap to clone.
@@ -105,7 +113,8 @@ impl Autodesk {
             _ => {}
         }
         let unread = !matches!(parts.method, Method::GET | Method::HEAD);
-        match self.api(parts, body, &segments).await {
+        let client = self.context.signed_urls.client_of(&parts, connection);
+        match self.api(Call { parts, client }, body, &segments).await {
             Ok(mut answer) => {
                 security::apply(answer.headers_mut());
                 answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -116,25 +125,25 @@ impl Autodesk {
         }
     }
 
-    async fn api(&self, parts: Parts, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
-        match (&parts.method, segments) {
-            (&Method::POST, ["authentication", "v2", "token"]) => self.token(&parts, body).await,
+    async fn api(&self, call: Call, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
+        match (&call.parts.method, segments) {
+            (&Method::POST, ["authentication", "v2", "token"]) => self.token(&call, body).await,
             (_, ["authentication", "v2", "token"]) => Ok(method_not_allowed("POST")),
-            (&Method::DELETE, ["oss", "v2", "signedresources", id]) => self.revoke(&parts, id).await,
+            (&Method::DELETE, ["oss", "v2", "signedresources", id]) => self.revoke(&call, id).await,
             (method, ["oss", "v2", "buckets"]) => match *method {
-                Method::POST => self.create_bucket(&parts, body).await,
-                Method::GET => self.list_buckets(&parts).await,
+                Method::POST => self.create_bucket(&call, body).await,
+                Method::GET => self.list_buckets(&call).await,
                 _ => Ok(method_not_allowed("GET, POST")),
             },
-            (&Method::DELETE, ["oss", "v2", "buckets", bucket]) => self.delete_bucket(&parts, bucket).await,
+            (&Method::DELETE, ["oss", "v2", "buckets", bucket]) => self.delete_bucket(&call, bucket).await,
             (_, ["oss", "v2", "buckets", _]) => Ok(method_not_allowed("DELETE")),
-            (&Method::GET, ["oss", "v2", "buckets", bucket, "details"]) => self.show_bucket(&parts, bucket).await,
+            (&Method::GET, ["oss", "v2", "buckets", bucket, "details"]) => self.show_bucket(&call, bucket).await,
             (_, ["oss", "v2", "buckets", _, "details"]) => Ok(method_not_allowed("GET")),
-            (&Method::GET, ["oss", "v2", "buckets", bucket, "objects"]) => self.list_objects(&parts, bucket).await,
+            (&Method::GET, ["oss", "v2", "buckets", bucket, "objects"]) => self.list_objects(&call, bucket).await,
             (_, ["oss", "v2", "buckets", _, "objects"]) => Ok(method_not_allowed("GET")),
             (_, ["oss", "v2", "buckets", bucket, "objects", key, rest @ ..]) => {
                 let place = RawPlace { bucket, key };
-                self.object(parts, body, place, rest).await
+                self.object(call, body, place, rest).await
             }
             _ => Err(no_such_path()),
         }
@@ -143,21 +152,21 @@ impl Autodesk {
     /// `/oss/v2/buckets/{bucketKey}/objects/{objectKey}` and what is below it.
     async fn object(
         &self,
-        mut parts: Parts,
+        mut call: Call,
         body: Incoming,
         place: RawPlace<'_>,
         rest: &[&str],
     ) -> Result<Response<ResponseBody>, ApiError> {
-        quote_validators(&mut parts.headers);
-        match (&parts.method, rest) {
-            (&Method::PUT, []) => self.put_object(&parts, body, place).await,
-            (&Method::GET | &Method::HEAD, []) => self.get_object(&parts, place).await,
-            (&Method::DELETE, []) => self.delete_object(&parts, place).await,
-            (&Method::GET, ["details"]) => self.show_object(&parts, place).await,
-            (&Method::POST, ["signed"]) => self.sign(&parts, body, place).await,
-            (&Method::GET, ["signeds3upload"]) => self.begin_upload(&parts, place).await,
-            (&Method::POST, ["signeds3upload"]) => self.complete_upload(&parts, body, place).await,
-            (&Method::GET, ["signeds3download"]) => self.sign_download(&parts, place).await,
+        quote_validators(&mut call.parts.headers);
+        match (&call.parts.method, rest) {
+            (&Method::PUT, []) => self.put_object(&call, body, place).await,
+            (&Method::GET | &Method::HEAD, []) => self.get_object(&call, place).await,
+            (&Method::DELETE, []) => self.delete_object(&call, place).await,
+            (&Method::GET, ["details"]) => self.show_object(&call, place).await,
+            (&Method::POST, ["signed"]) => self.sign(&call, body, place).await,
+            (&Method::GET, ["signeds3upload"]) => self.begin_upload(&call, place).await,
+            (&Method::POST, ["signeds3upload"]) => self.complete_upload(&call, body, place).await,
+            (&Method::GET, ["signeds3download"]) => self.sign_download(&call, place).await,
             (_, []) => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
             (_, ["details" | "signeds3download"]) => Ok(method_not_allowed("GET")),
             (_, ["signed"]) => Ok(method_not_allowed("POST")),
@@ -170,29 +179,37 @@ impl Autodesk {
         &self.context.service
     }
 
-    fn base(&self, use_cdn: bool) -> &PublicUrl {
-        let cdn = self.context.cdn_url.as_deref().filter(|_| use_cdn);
-        cdn.unwrap_or(&self.context.public_url)
+    /// What URLs of the API begin with.
+    pub(crate) fn public_url(&self) -> &PublicUrl {
+        self.context.public_urls.default_url()
     }
 
-    fn principal(&self, parts: &Parts) -> Result<Principal, ApiError> {
-        match credential(&parts.headers)? {
-            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => Ok(self.service().authenticate(&secret)?),
+    /// What signed URLs of a bucket begin with.
+    fn base_for(&self, bucket: &BucketRow, use_cdn: bool) -> &PublicUrl {
+        let cdn = self.context.cdn_url.as_deref().filter(|_| use_cdn);
+        cdn.unwrap_or_else(|| self.context.public_urls.of(&bucket.region))
+    }
+
+    fn principal(&self, call: &Call) -> Result<Principal, ApiError> {
+        match credential(&call.parts.headers)? {
+            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => {
+                Ok(self.service().authenticate(&secret, call.client)?)
+            }
             Some(Credential::Basic { .. }) | None => Err(Gateway::NoCredential.into()),
         }
     }
 
     /// `POST /authentication/v2/token`: the client in `Authorization: Basic` or in the form.
-    async fn token(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        if !is_type(&parts.headers, "application/x-www-form-urlencoded") {
+    async fn token(&self, call: &Call, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        if !is_type(&call.parts.headers, "application/x-www-form-urlencoded") {
             return Err(Gateway::NotForm.into());
         }
         let bytes = whole(body).await?;
         let form = Query::new(Some(std::str::from_utf8(&bytes).map_err(|_| Gateway::NotForm)?));
-        let principal = match credential(&parts.headers)? {
-            Some(Credential::Basic { user, password }) => self.client(&user, &password)?,
+        let principal = match credential(&call.parts.headers)? {
+            Some(Credential::Basic { user, password }) => self.client(&user, &password, call.client)?,
             _ => match (form_field(form, "client_id")?, form_field(form, "client_secret")?) {
-                (Some(id), Some(secret)) => self.client(&id, &SecretText::new(secret.into_owned()))?,
+                (Some(id), Some(secret)) => self.client(&id, &SecretText::new(secret.into_owned()), call.client)?,
                 _ => return Err(Gateway::BadSecret.into()),
             },
         };
@@ -210,58 +227,58 @@ impl Autodesk {
         Ok(json(StatusCode::OK, &access_token_body(&token, asked.as_deref())))
     }
 
-    fn client(&self, id: &str, secret: &SecretText) -> Result<Principal, ApiError> {
-        self.service().authenticate_client(id, secret).map_err(|error| match error {
+    fn client(&self, id: &str, secret: &SecretText, client: IpAddr) -> Result<Principal, ApiError> {
+        self.service().authenticate_client(id, secret, client).map_err(|error| match error {
             ServiceError::Unauthenticated => Gateway::BadSecret.into(),
             error => error.into(),
         })
     }
 
-    async fn create_bucket(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn create_bucket(&self, call: &Call, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::BucketCreate)?;
-        let region = region(&parts.headers, Query::new(parts.uri.query()))?;
+        let region = region(&call.parts.headers, Query::new(call.parts.uri.query()))?;
         let new = new_bucket(parse(&whole(body).await?)?, region, &principal)?;
         let bucket = self.service().create_bucket(&principal, new).await?;
         Ok(json(StatusCode::OK, &bucket_body(&bucket)))
     }
 
-    async fn list_buckets(&self, parts: &Parts) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn list_buckets(&self, call: &Call) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::BucketRead)?;
-        let query = Query::new(parts.uri.query());
+        let query = Query::new(call.parts.uri.query());
         let limit = number(query, "limit", PAGE.0, 1..=PAGE.1)?;
         let after: Option<BucketName> = match text(query, "startAt")? {
             Some(start_at) => Some(start_at.parse().map_err(|_| bad("Invalid query parameter 'startAt': expected a bucketKey"))?),
             None => None,
         };
-        let region = region(&parts.headers, query)?;
+        let region = region(&call.parts.headers, query)?;
         let page = self.service().buckets(&principal, region.as_ref(), after.as_ref(), limit).await?;
         let also: Vec<_> = region.iter().map(|region| ("region", region.as_str())).collect();
-        let next = page.next.map(|last| next_page(self.base(false), "/oss/v2/buckets", last.as_str(), limit, &also));
+        let next = page.next.map(|last| next_page(self.public_url(), "/oss/v2/buckets", last.as_str(), limit, &also));
         let items = page.buckets.iter().map(bucket_item).collect();
         Ok(json(StatusCode::OK, &PageBody { items, next }))
     }
 
-    async fn show_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn show_bucket(&self, call: &Call, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::BucketRead)?;
         let bucket = self.service().bucket(&principal, &bucket_name(bucket)?).await?;
         Ok(json(StatusCode::OK, &bucket_body(&bucket)))
     }
 
-    async fn delete_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn delete_bucket(&self, call: &Call, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::BucketDelete)?;
         self.service().delete_bucket(&principal, &bucket_name(bucket)?).await?;
         Ok(nothing(StatusCode::OK))
     }
 
-    async fn list_objects(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn list_objects(&self, call: &Call, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::ObjectRead)?;
         let bucket = bucket_name(bucket)?;
-        let query = Query::new(parts.uri.query());
+        let query = Query::new(call.parts.uri.query());
         let limit = number(query, "limit", PAGE.0, 1..=PAGE.1)?;
         let (begins_with, start_at) = (text(query, "beginsWith")?, text(query, "startAt")?);
         let prefix = begins_with.as_deref().unwrap_or_default();
@@ -269,34 +286,33 @@ impl Autodesk {
         let mut items = Vec::with_capacity(page.objects.len());
         for object in page.objects {
             let object = self.service().with_digests(Arc::new(object)).await?;
-            items.push(object_body(&object, &self.context.public_url));
+            items.push(object_body(&object, self.public_url()));
         }
         let path = format!("/oss/v2/buckets/{bucket}/objects");
         let also: Vec<_> = begins_with.iter().map(|prefix| ("beginsWith", prefix.as_ref())).collect();
-        let next = page.next.map(|last| next_page(self.base(false), &path, last.as_str(), limit, &also));
+        let next = page.next.map(|last| next_page(self.public_url(), &path, last.as_str(), limit, &also));
         Ok(json(StatusCode::OK, &PageBody { items, next }))
     }
 
     /// The object for its reader, with its digests.
     async fn readable(&self, principal: &Principal, place: RawPlace<'_>) -> Result<Arc<ObjectRow>, ApiError> {
-        principal.require(Scope::ObjectRead)?;
         let (bucket, key) = place.parse()?;
         let object = self.service().object(principal, &bucket, &key).await?;
         Ok(self.service().with_digests(object).await?)
     }
 
-    async fn show_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let object = self.readable(&self.principal(parts)?, place).await?;
-        if let Some(answer) = unmodified(parts, &object) {
+    async fn show_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let object = self.readable(&self.principal(call)?, place).await?;
+        if let Some(answer) = unmodified(&call.parts, &object) {
             return Ok(answer);
         }
-        let body = object_body_with(&object, &self.context.public_url, Query::new(parts.uri.query()));
+        let body = object_body_with(&object, self.public_url(), Query::new(call.parts.uri.query()));
         Ok(json(StatusCode::OK, &body))
     }
 
-    async fn get_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let object = self.readable(&self.principal(parts)?, place).await?;
-        let face = AutodeskFace { public_url: &self.context.public_url, place: Place::Api };
+    async fn get_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let object = self.readable(&self.principal(call)?, place).await?;
+        let face = AutodeskFace { public_url: self.public_url(), place: Place::Api };
         let shown = Representation {
             object: &object,
             etag: etag_of(&object),
@@ -308,9 +324,9 @@ impl Autodesk {
         };
         let mut boundary = [0; 16];
         self.context.entropy.fill(&mut boundary);
-        match select(&face, &parts.headers, &shown, boundary) {
+        match select(&face, &call.parts.headers, &shown, boundary) {
             Selected::Answer(answer) => Ok(*answer),
-            Selected::Send { head, .. } if parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
+            Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
                 let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
@@ -319,31 +335,31 @@ impl Autodesk {
         }
     }
 
-    async fn put_object(&self, parts: &Parts, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn put_object(&self, call: &Call, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
-        let headers = WriteHeaders::read(&parts.headers).map_err(|_| ServiceError::Refused(Refusal::DigestMismatch))?;
+        let headers = WriteHeaders::read(&call.parts.headers).map_err(|_| ServiceError::Refused(Refusal::DigestMismatch))?;
         let mut present = self.service().object_to_replace(&principal, &bucket, &key).await?;
-        if let (Some(object), true) = (&present, is_conditional(parts)) {
+        if let (Some(object), true) = (&present, is_conditional(&call.parts)) {
             present = Some(self.service().with_digests(object.clone()).await?);
         }
         let etag = present.as_deref().map(|object| (object, etag_of(object)));
-        let options = headers.options(&parts.headers, etag, digests()).map_err(ServiceError::Refused)?;
+        let options = headers.options(&call.parts.headers, etag, digests()).map_err(ServiceError::Refused)?;
         let conditional = options.condition != Condition::None;
         let failed = |error| not_to_be_replaced(error, conditional);
         let mut upload = self.service().upload(&principal, &bucket, &key, options).await.map_err(failed)?;
         receive(body, &mut upload).await?;
         let published = upload.finish().await.map_err(failed)?;
-        let mut answer = json(StatusCode::OK, &object_body(&published.object, &self.context.public_url));
+        let mut answer = json(StatusCode::OK, &object_body(&published.object, self.public_url()));
         if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
             answer.headers_mut().insert(ETAG, etag);
         }
         Ok(answer)
     }
 
-    async fn delete_object(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn delete_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
         let (bucket, key) = place.parse()?;
         self.service().delete_object(&principal, &bucket, &key).await?;
@@ -351,24 +367,24 @@ impl Autodesk {
     }
 
     /// `POST …/signed`.
-    async fn sign(&self, parts: &Parts, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn sign(&self, call: &Call, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::LinkIssue)?;
-        let query = Query::new(parts.uri.query());
+        let query = Query::new(call.parts.uri.query());
         let (permission, use_cdn) = (access(query)?, boolean(query, "useCdn")?);
         let (bucket, key) = place.parse()?;
-        let body = sign_body(&parts.headers, &whole(body).await?)?;
+        let body = sign_body(&call.parts.headers, &whole(body).await?)?;
         let request = issue_request(bucket, key, permission, body, self.max_link_lifetime)?;
         let principal = match permission.reads() && !principal.scopes().has(Scope::ObjectRead) {
             // The vendor's `data:write` signs for reading, too.
             true => {
                 principal.require(Scope::ObjectWrite)?;
-                self.service().with_scope_of_api_key(&principal, Scope::ObjectRead)?
+                self.with_scope(principal, Scope::ObjectRead)?
             }
             false => principal,
         };
         let issued = self.issue(&principal, request).await?;
-        let mut answer = json(StatusCode::OK, &signed_body(&issued, self.base(use_cdn)));
+        let mut answer = json(StatusCode::OK, &signed_body(&issued, self.base_for(&issued.bucket, use_cdn)));
         // Verbatim as the vendor's page shows them, and on this answer alone: the origin is never the caller's.
         for (name, value) in [
             (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
@@ -381,6 +397,15 @@ impl Autodesk {
         Ok(answer)
     }
 
+    /// The principal with one more scope of its API key. A key without it goes as it is: what is public needs none, and all else
+    /// the use case refuses.
+    fn with_scope(&self, principal: Principal, scope: Scope) -> Result<Principal, ServiceError> {
+        match self.service().with_scope_of_api_key(&principal, scope) {
+            Err(ServiceError::MissingScope { .. }) => Ok(principal),
+            widened => widened,
+        }
+    }
+
     async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued, ApiError> {
         let issued = self.service().issue(principal, vec![request]).await?.pop();
         // One was asked for, and all or none are issued.
@@ -388,8 +413,8 @@ impl Autodesk {
     }
 
     /// `DELETE /oss/v2/signedresources/{id}`: the URL dies, the object stays.
-    async fn revoke(&self, parts: &Parts, id: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn revoke(&self, call: &Call, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         principal.require(Scope::LinkRevoke)?;
         let secret = LinkSecret::parse_uuid(id).ok_or(ServiceError::NotFound { what: "link" })?;
         let link_id = self.service().link_of(&principal, secret).await?;
@@ -400,11 +425,11 @@ impl Autodesk {
         Ok(answer)
     }
 
-    async fn begin_upload(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn begin_upload(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
-        let query = Query::new(parts.uri.query());
+        let query = Query::new(call.parts.uri.query());
         let n_parts = number(query, "parts", 1, 1..=MAX_PARTS)?;
         let first = number(query, "firstPart", 1, 1..=MAX_PARTS)?;
         let last = first.saturating_add(n_parts - 1);
@@ -421,23 +446,24 @@ impl Autodesk {
             ServiceError::NotFound { what: "upload" } => no_such_upload(&id.to_string()),
             error => error.into(),
         })?;
-        Ok(json(StatusCode::OK, &upload_body(id, &ticket, first..=last, &self.context.public_url)))
+        let base = self.base_for(&ticket.bucket, false);
+        Ok(json(StatusCode::OK, &upload_body(id, &ticket, first..=last, base)))
     }
 
     async fn complete_upload(
         &self,
-        parts: &Parts,
+        call: &Call,
         body: Incoming,
         place: RawPlace<'_>,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+        let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
         let asked: CompleteBody = parse(&whole(body).await?)?;
         let Ok(id) = asked.upload_key.parse() else { return Err(no_such_upload(&asked.upload_key)) };
         let md5s = asked.e_tags.unwrap_or_default().iter().map(|etag| md5_of_etag(etag)).collect::<Option<Vec<_>>>();
         let Some(md5s) = md5s else { return Err(no_such_etag(asked.upload_key)) };
-        let meta = |name: &str| parts.headers.get(name);
+        let meta = |name: &str| call.parts.headers.get(name);
         let options = UploadOptions {
             content_type: meta("x-ads-meta-content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
             file_name: meta("x-ads-meta-content-disposition").and_then(|value| disposition::file_name(value.as_bytes())),
@@ -449,22 +475,23 @@ impl Autodesk {
             ApiError::Service(error) => not_to_be_replaced(error, false),
             error => error,
         })?;
-        Ok(json(StatusCode::OK, &object_body(&published.object, &self.context.public_url)))
+        Ok(json(StatusCode::OK, &object_body(&published.object, self.public_url())))
     }
 
-    async fn sign_download(&self, parts: &Parts, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn sign_download(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         let object = self.readable(&principal, place).await?;
-        let query = Query::new(parts.uri.query());
+        let query = Query::new(call.parts.uri.query());
         let (lifetime, use_cdn) = (transfer_lifetime(query)?, boolean(query, "useCdn")?);
-        if let Some(answer) = unmodified(parts, &object) {
+        if let Some(answer) = unmodified(&call.parts, &object) {
             return Ok(answer);
         }
         // The vendor's `data:read` gives such a URL to who may read the object.
-        let principal = self.service().with_scope_of_api_key(&principal, Scope::LinkIssue)?;
+        let principal = self.with_scope(principal, Scope::LinkIssue)?;
         let request = download_request(object.bucket.clone(), object.key.clone(), lifetime, query)?;
         let issued = self.issue(&principal, request).await?;
-        Ok(json(StatusCode::OK, &download_body(&issued, &object, &self.context.public_url, self.base(use_cdn))))
+        let base = self.base_for(&issued.bucket, use_cdn);
+        Ok(json(StatusCode::OK, &download_body(&issued, &object, self.public_url(), base)))
     }
 }
 
@@ -525,13 +552,13 @@ fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(ApiError::Reason(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".into()))
+    receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
+        ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => {
+            ApiError::Reason(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".into())
         }
-        Err(_) => Err(bad("The body broke off")),
-    }
+        ReceiveError::Service(error) => error.into(),
+        ReceiveError::BrokenOff => bad("The body broke off"),
+    })
 }
 
 /// An answer without a body.

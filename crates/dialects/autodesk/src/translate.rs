@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use valetkey_http_common::content_type::OCTET_STREAM;
 use valetkey_http_common::disposition::{self, content_disposition};
+use valetkey_http_common::json::Object;
 use valetkey_http_common::path::{decode, encode_segment};
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_http_common::query::Query;
@@ -323,7 +324,7 @@ pub(crate) fn new_bucket(body: NewBucketBody, region: Option<Region>, principal:
         return Err(not_a_region());
     }
     let own = principal.api_key().as_str();
-    if body.allow.unwrap_or_default().iter().any(|allow| allow.auth_id != own) {
+    if body.allow.unwrap_or_default().iter().any(|Object(allow)| allow.auth_id != own) {
         return Err(bad("Invalid field 'allow': a bucket is for its owner alone"));
     }
     let name = body.bucket_key.parse().map_err(|_| not_a_bucket_key())?;
@@ -359,16 +360,11 @@ pub(crate) fn iso(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.as_seconds()).map(|at| at.to_string()).unwrap_or_else(|_| at.to_string())
 }
 
-pub(crate) fn upload_body(
-    upload: UploadId,
-    ticket: &UploadTicket,
-    parts: RangeInclusive<u32>,
-    public_url: &PublicUrl,
-) -> UploadBody {
+pub(crate) fn upload_body(upload: UploadId, ticket: &UploadTicket, parts: RangeInclusive<u32>, base: &PublicUrl) -> UploadBody {
     let secret = ticket.secret.text();
     UploadBody {
         upload_key: upload.to_string(),
-        urls: parts.map(|part| public_url.join(&format!("/oss/v2/uploads/{}/{part}", secret.expose()))).collect(),
+        urls: parts.map(|part| base.join(&format!("/oss/v2/uploads/{}/{part}", secret.expose()))).collect(),
         url_expiration: iso(ticket.expires_at),
         upload_expiration: iso(ticket.upload_expires_at),
     }

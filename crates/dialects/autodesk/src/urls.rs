@@ -5,7 +5,7 @@ use crate::face::AutodeskFace;
 use crate::routes::{Autodesk, MAX_PARTS, method_not_allowed, nothing};
 use crate::translate::{is_type, quote_validators};
 use crate::wire::hex;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -30,8 +30,10 @@ impl Autodesk {
         quote_validators(&mut parts.headers);
         let writes = parts.method == Method::PUT;
         let place = if writes { Place::Writing } else { Place::Reading };
-        let face = AutodeskFace { public_url: &self.context.public_url, place };
+        let face = AutodeskFace { public_url: self.public_url(), place };
         let signed = &self.context.signed_urls;
+        // Only at its own path is a URL taken back.
+        let is_revocable = !matches!(credential, Some(PresentedCredential::LinkInBucket { .. }));
         let mut answer = match credential {
             Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
             None => signed.refuse(&face, Refusal::UnknownLink, &parts),
@@ -39,6 +41,9 @@ impl Autodesk {
         if answer.status() == StatusCode::NOT_FOUND {
             // Whether the link is in use or was never there is not told apart.
             answer.headers_mut().remove(RETRY_AFTER);
+        }
+        if is_revocable && answer.headers().contains_key(ALLOW) {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT, DELETE, OPTIONS"));
         }
         if answer.status().is_success() && !writes {
             answer_as_asked(Query::new(parts.uri.query()), &mut answer);

@@ -2,83 +2,140 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU32;
+use utoipa::ToSchema;
+use valetkey_http_common::json::Object;
+use valetkey_http_common::openapi::schemas;
+use valetkey_http_common::schema;
 use valetkey_model::{BucketName, ObjectKey, Retention};
 
-/// `POST …/objects/:objectKey/signed`. Fields that the vendor does not name are ignored, as its schema has it.
-#[derive(Debug, Default, Deserialize)]
+/// A signed URL to be issued. Fields that are not named here are ignored, as the vendor's schema has it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = autodesk::NewSignedUrl)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignBody {
+    /// For how many minutes it works; at most seven days, if the operator has not set another limit. More is refused.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_080, default = 60, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     pub(crate) minutes_expiration: Option<NonZeroU32>,
+    /// Whether it works once: until the download, or the upload, is complete.
+    #[schema(default = false, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     pub(crate) single_use: Option<bool>,
-    /// The media type to answer with.
+    /// The media type to answer with: at most 255 bytes without control characters.
+    #[schema(max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub(crate) content_type: Option<String>,
-    /// `Content-Disposition` to answer with.
+    /// `Content-Disposition` to answer with: at most 255 bytes.
+    #[schema(value_type = Option<ContentDisposition>)]
     pub(crate) content_disposition: Option<String>,
-    /// Addresses and CIDR blocks, separated by commas.
+    /// The only client addresses it works from: addresses and CIDR blocks, separated by commas.
+    #[schema(value_type = Option<Addresses>)]
     pub(crate) allowed_ip_addresses: Option<String>,
 }
+
+schema!(
+    /// `attachment` or `inline`, and a file name (RFC 6266).
+    pub(crate) ContentDisposition = String {
+        examples: ["attachment; filename=\"q3.pdf\""],
+        max_length: Some(255),
+        pattern: Some(r"^ *([Aa][Tt][Tt][Aa][Cc][Hh][Mm][Ee][Nn][Tt]|[Ii][Nn][Ll][Ii][Nn][Ee]) *(;[^\u0000-\u001f\u007f-\u009f]*)?$"),
+    }
+);
+schema!(
+    /// Addresses and CIDR blocks, separated by commas.
+    pub(crate) Addresses = String { examples: ["192.0.2.7, 2001:db8::/32"] }
+);
 
 /// A field that may be absent, but not `null`.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// What `POST …/signed` answers.
-#[derive(Serialize)]
+/// An issued URL: shown once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::SignedUrl)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignedBody {
+    /// The URL: whoever has it may do what it permits.
+    #[schema(value_type = schemas::Url)]
     pub(crate) signed_url: String,
-    /// Milliseconds since the epoch.
+    /// Until when it works, in milliseconds since the epoch.
+    #[schema(value_type = schemas::EpochMillis)]
     pub(crate) expiration: i64,
+    /// Whether it works once.
     pub(crate) single_use: bool,
 }
 
-/// `POST /oss/v2/buckets`.
-#[derive(Debug, Deserialize)]
+/// A bucket to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::NewBucket)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewBucketBody {
+    /// Its name, which nobody has yet.
+    #[schema(value_type = schemas::BucketName)]
     pub(crate) bucket_key: String,
+    /// How long it keeps its objects.
+    #[schema(value_type = schemas::Retention)]
     pub(crate) policy_key: Retention,
+    /// Applications that are to have access. A bucket is for its owner alone: anybody else is refused.
+    #[schema(value_type = Option<Vec<AllowBody>>)]
     #[serde(default)]
-    pub(crate) allow: Option<Vec<AllowBody>>,
+    pub(crate) allow: Option<Vec<Object<AllowBody>>>,
 }
 
 /// An application that is to have access.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::Allow)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AllowBody {
+    /// The caller's `client_id`.
     pub(crate) auth_id: String,
 }
 
 /// An application that has access.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Permission)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PermissionBody {
+    /// Its `client_id`.
     pub(crate) auth_id: String,
+    /// Always `full`.
     pub(crate) access: &'static str,
 }
 
 /// A bucket.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Bucket)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BucketBody {
+    /// Its name.
+    #[schema(value_type = schemas::BucketName)]
     pub(crate) bucket_key: BucketName,
+    /// The `client_id` that made it.
     pub(crate) bucket_owner: String,
-    /// Milliseconds since the epoch.
+    /// When it was made, in milliseconds since the epoch.
+    #[schema(value_type = schemas::EpochMillis)]
     pub(crate) created_date: i64,
+    /// Who has access: its owner.
+    #[schema(value_type = Vec<PermissionBody>, min_items = 1, max_items = 1)]
     pub(crate) permissions: [PermissionBody; 1],
+    /// How long it keeps its objects.
+    #[schema(value_type = schemas::Retention)]
     pub(crate) policy_key: Retention,
 }
 
 /// A bucket in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::BucketItem)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BucketItem {
+    /// Its name.
+    #[schema(value_type = schemas::BucketName)]
     pub(crate) bucket_key: BucketName,
-    /// Milliseconds since the epoch.
+    /// When it was made, in milliseconds since the epoch.
+    #[schema(value_type = schemas::EpochMillis)]
     pub(crate) created_date: i64,
+    /// How long it keeps its objects.
+    #[schema(value_type = schemas::Retention)]
     pub(crate) policy_key: Retention,
 }
 
@@ -92,126 +149,278 @@ pub(crate) struct PageBody<T> {
 }
 
 /// An object.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Object)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectBody {
+    /// The bucket it is in.
+    #[schema(value_type = schemas::BucketName)]
     pub(crate) bucket_key: BucketName,
+    /// `urn:adsk.objects:os.object:`, the bucket, `/` and the key as it is.
     pub(crate) object_id: String,
+    /// Its key.
+    #[schema(value_type = schemas::ObjectKey)]
     pub(crate) object_key: ObjectKey,
+    /// The SHA-1 of its bytes, in hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{40}$", nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sha1: Option<String>,
+    /// How many bytes it has.
+    #[schema(value_type = schemas::Bytes)]
     pub(crate) size: u64,
+    /// Its media type.
     pub(crate) content_type: String,
+    /// Where it is, for who has a token.
+    #[schema(value_type = schemas::Url)]
     pub(crate) location: String,
-    /// Milliseconds since the epoch.
+    /// When it was first stored, in milliseconds since the epoch; if it was asked for.
+    #[schema(value_type = schemas::EpochMillis, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created_date: Option<i64>,
-    /// Milliseconds since the epoch.
+    /// When these bytes were stored, in milliseconds since the epoch; if it was asked for.
+    #[schema(value_type = schemas::EpochMillis, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_modified_date: Option<i64>,
 }
 
-/// `GET …/signeds3upload`.
-#[derive(Serialize)]
+/// Where the parts of an upload go.
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Upload)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UploadBody {
+    /// The upload's handle: for more URLs, and to complete it.
     pub(crate) upload_key: String,
+    /// One URL for each part asked for, in their order, each for a PUT.
+    #[schema(value_type = Vec<schemas::Url>)]
     pub(crate) urls: Vec<String>,
+    /// Until when the URLs work.
+    #[schema(value_type = schemas::Instant)]
     pub(crate) url_expiration: String,
+    /// Until when the upload can be completed; then its parts are dropped.
+    #[schema(value_type = schemas::Instant)]
     pub(crate) upload_expiration: String,
 }
 
-/// `POST …/signeds3upload`.
-#[derive(Debug, Deserialize)]
+/// An upload to be completed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::CompleteUpload)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CompleteBody {
+    /// The upload's handle.
     pub(crate) upload_key: String,
+    /// How many bytes all parts have together; compared, if it is there.
+    #[schema(value_type = Option<schemas::Bytes>)]
     pub(crate) size: Option<u64>,
+    /// The entity tags of the parts, which are their MD5s, in their order; compared, if they are there.
     pub(crate) e_tags: Option<Vec<String>>,
 }
 
 /// Why an upload in parts is not complete.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = autodesk::Incomplete)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IncompleteBody {
+    /// As it was sent.
     pub(crate) upload_key: String,
+    /// Always `error`.
     pub(crate) status: &'static str,
+    /// `MissingOrInvalidParts` or `InvalidUploadKey`.
     pub(crate) reason: &'static str,
+    /// How many bytes were expected, and are there.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<SizeBody>,
+    /// What is wrong with which part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<PartBody>,
 }
 
 /// What was expected, and what is there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = autodesk::IncompleteSize)]
 pub(crate) struct SizeBody {
+    /// Bytes, as the request has them.
+    #[schema(minimum = 0, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expected: Option<u64>,
+    /// Bytes that were received.
+    #[schema(minimum = 0)]
     pub(crate) detected: u64,
 }
 
 /// One part of an upload.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = autodesk::Part)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PartBody {
+    /// Its number; the first is 1.
+    #[schema(minimum = 1)]
     pub(crate) part: u32,
+    /// How many bytes it has.
+    #[schema(minimum = 0, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
+    /// Its MD5, in hexadecimal digits.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) e_tag: Option<String>,
+    /// `Ok`, `Pending`, `Unexpected`, `TooSmall` or `Unexpected+TooSmall`.
     pub(crate) status: &'static str,
 }
 
-/// `GET …/signeds3download`.
-#[derive(Serialize)]
+/// A URL to download an object, and what it will answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Download)]
 pub(crate) struct DownloadBody {
+    /// Always `complete`.
     pub(crate) status: &'static str,
+    /// The URL, for a GET.
+    #[schema(value_type = schemas::Url)]
     pub(crate) url: String,
+    /// The fields that the URL will answer with.
     pub(crate) params: DownloadParams,
+    /// How many bytes the object has.
+    #[schema(value_type = schemas::Bytes)]
     pub(crate) size: u64,
+    /// The SHA-1 of its bytes, in hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{40}$", nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sha1: Option<String>,
 }
 
-/// The headers that the URL will answer with.
-#[derive(Serialize)]
+/// The fields that the URL will answer with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::DownloadParams)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct DownloadParams {
+    /// The media type.
     pub(crate) content_type: String,
+    /// Save, and the file name.
     pub(crate) content_disposition: String,
 }
 
-/// `POST /authentication/v2/token`.
-#[derive(Serialize)]
+/// A token request.
+#[derive(ToSchema)]
+#[schema(as = autodesk::NewToken)]
+#[allow(dead_code, reason = "the schema of a form whose fields are read one by one")]
+pub(crate) struct NewTokenForm {
+    /// `client_credentials`
+    pub(crate) grant_type: GrantType,
+    /// The vendor's scopes, separated by spaces. Unknown ones are ignored; without any, the token gets all that the client has.
+    #[schema(nullable = false)]
+    pub(crate) scope: Option<String>,
+    /// The id of an API key, where it is not in `Authorization: Basic`.
+    #[schema(nullable = false)]
+    pub(crate) client_id: Option<String>,
+    /// Its secret.
+    #[schema(nullable = false)]
+    pub(crate) client_secret: Option<String>,
+}
+
+/// What a token is asked for with.
+#[derive(ToSchema)]
+#[schema(as = autodesk::GrantType)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "the schema of a form whose fields are read one by one")]
+pub(crate) enum GrantType {
+    /// The client's id and secret.
+    ClientCredentials,
+}
+
+/// An access token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Token)]
 pub(crate) struct AccessTokenBody {
+    /// The token, for `Authorization: Bearer`.
     pub(crate) access_token: String,
+    /// Always `Bearer`.
     pub(crate) token_type: &'static str,
+    /// For how many seconds it works.
+    #[schema(minimum = 0)]
     pub(crate) expires_in: u64,
+    /// What it is good for: the vendor's scopes, separated by spaces.
     pub(crate) scope: String,
 }
 
 /// What the gateway in front of the vendor's API answers, which checks credentials; with the fields of RFC 6749 §5.2 where a
 /// token was asked for.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::GatewayError)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GatewayBody<'a> {
+    /// What is wrong, in the vendor's words; clients search it.
     pub(crate) developer_message: &'a str,
+    /// One space.
     pub(crate) user_message: &'a str,
+    /// `AUTH-` and three digits.
+    #[schema(pattern = "^AUTH-[0-9]{3}$")]
     pub(crate) error_code: &'a str,
+    /// The vendor's page of the code.
     #[serde(rename = "more info")]
     pub(crate) more_info_spaced: &'a str,
+    /// The same.
     pub(crate) more_info: &'a str,
+    /// The code of RFC 6749.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'a str>,
+    /// What is wrong.
+    #[schema(nullable = false)]
     #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
     pub(crate) error_description: Option<&'a str>,
 }
 
 /// Why a call was refused.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = autodesk::Reason)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReasonBody<'a> {
+    /// A sentence; in the vendor's words where it has some.
     pub(crate) reason: &'a str,
+}
+
+/// A page of buckets, by name.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Buckets)]
+#[allow(dead_code, reason = "the schema of what is written as a page of anything")]
+pub(crate) struct BucketsBody {
+    /// At most `limit` of them.
+    items: Vec<BucketItem>,
+    /// The URL of the next page; absent on the last one.
+    #[schema(value_type = schemas::Url, required = false)]
+    next: String,
+}
+
+/// A page of objects, by key.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Objects)]
+#[allow(dead_code, reason = "the schema of what is written as a page of anything")]
+pub(crate) struct ObjectsBody {
+    /// At most `limit` of them.
+    items: Vec<ObjectBody>,
+    /// The URL of the next page; absent on the last one.
+    #[schema(value_type = schemas::Url, required = false)]
+    next: String,
+}
+
+/// A refusal of the gateway's, or of the service behind it.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Error)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the schema of an answer that is written as one of the two")]
+pub(crate) enum ErrorBody<'a> {
+    Gateway(GatewayBody<'a>),
+    Reason(ReasonBody<'a>),
+}
+
+/// Why an upload cannot be begun or completed.
+#[derive(ToSchema)]
+#[schema(as = autodesk::UploadError)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the schema of an answer that is written as one of the two")]
+pub(crate) enum UploadErrorBody<'a> {
+    Incomplete(IncompleteBody),
+    Reason(ReasonBody<'a>),
 }
 
 /// Lower-case hexadecimal digits.

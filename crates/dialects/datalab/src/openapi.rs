@@ -62,7 +62,7 @@ pub fn openapi() -> OpenApi {
         .parameters([file()])
         .answer(200, Answer::json::<DeletedBody>("It is gone, and every URL to it is dead."))
         .answers([not_found(), no_space()]);
-    Piece::new("datalab", ABOUT)
+    Piece::new("Datalab", ABOUT)
         .operation(HttpMethod::Post, "/api/v1/files/upload", upload)
         .operation(HttpMethod::Get, "/api/v1/files/{file_id}/confirm", confirm)
         .operation(HttpMethod::Get, "/api/v1/files/{file_id}/download", download)

@@ -113,7 +113,7 @@ pub fn openapi() -> OpenApi {
             (503, retry_after(error("`UNAVAILABLE`: a store does not answer").also::<Problem>(PROBLEM))),
             (507, error("`UNAVAILABLE`: the server's disk is full")),
         ]);
-    Piece::new("flexportal", ABOUT)
+    Piece::new("FlexPortal", ABOUT)
         .operation(HttpMethod::Post, "/v1/files/url", sign)
         .operation(HttpMethod::Options, "/v1/files/url", preflight("flexportalOptions", "`POST, OPTIONS`"))
         .finish()

@@ -85,9 +85,18 @@ fn told(error: ServiceError) -> Problem {
         }
         // Whether another tenant has a bucket of this name is not told.
         ServiceError::NotOwner => not_found("bucket"),
+        ServiceError::OutsideBuckets => {
+            Problem::new(StatusCode::FORBIDDEN, "outside_buckets", "the credential is limited to certain buckets").detail(text)
+        }
         ServiceError::NotFound { what } => not_found(what),
+        ServiceError::NotUploaded => {
+            Problem::new(StatusCode::CONFLICT, "not_uploaded", "the file was not uploaded yet").detail(text)
+        }
         ServiceError::AlreadyExists { .. } => {
             Problem::new(StatusCode::CONFLICT, "already_exists", "the name is taken").detail(text)
+        }
+        ServiceError::Conflict { .. } => {
+            Problem::new(StatusCode::CONFLICT, "conflict", "what is there does not permit it").detail(text)
         }
         ServiceError::NotEmpty { .. } => Problem::new(StatusCode::CONFLICT, "not_empty", "it still holds something").detail(text),
         ServiceError::Invalid { field, found, expected } => {
@@ -115,6 +124,9 @@ pub(crate) fn answer(problem: &Problem) -> Response<ResponseBody> {
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
     }

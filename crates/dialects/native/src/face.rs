@@ -1,7 +1,9 @@
 //! How native signed URLs answer.
 
 use crate::errors;
+use crate::routes::json;
 use crate::translate::etag_of;
+use crate::wire::{StoredBody, hex};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use valetkey_dataplane::Face;
@@ -9,7 +11,7 @@ use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::page::{self, Page, is_navigation};
 use valetkey_http_common::precondition;
 use valetkey_http_common::problem::Problem;
-use valetkey_model::Refusal;
+use valetkey_model::{Dialect, Refusal};
 use valetkey_service::{ObjectRow, Published};
 
 /// Problems for programs, a plain page for people; entity tags are SHA-256.
@@ -27,16 +29,14 @@ impl Face for NativeFace {
         etag_of(object)
     }
 
+    fn kept_as(&self) -> Option<Dialect> {
+        Some(Dialect::Native)
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
-        let body = serde_json::json!({
-            "size_bytes": object.size_bytes,
-            "sha256": crate::wire::hex(&object.sha256),
-            "etag": etag_of(object),
-        });
-        let mut answer = Response::new(ResponseBody::bytes(body.to_string()));
-        *answer.status_mut() = if published.replaced { StatusCode::OK } else { StatusCode::CREATED };
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = StoredBody { size_bytes: object.size_bytes, sha256: hex(&object.sha256), etag: etag_of(object) };
+        let mut answer = json(if published.replaced { StatusCode::OK } else { StatusCode::CREATED }, &body);
         if let Some(etag) = precondition::etag(&etag_of(object)) {
             answer.headers_mut().insert(ETAG, etag);
         }

@@ -1,35 +1,43 @@
 //! What is where.
 
+mod keys;
+
 use crate::errors::{self, ApiError};
 use crate::face::NativeFace;
 use crate::translate::{
     TOKEN_HEADER, access_token_body, after_cursor, bucket_body, cursor, etag_of, invalid, issue_request, issued_body, new_bucket,
     not_json, object_body,
 };
-use crate::wire::{BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, SignedUrlBody, TokenBody};
+use crate::wire::{
+    BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, RevokedBody, SignedUrlBody, TokenBody,
+};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
-use valetkey_dataplane::{ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, select, send};
+use valetkey_dataplane::{
+    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send,
+};
 use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::json::Object;
 use valetkey_http_common::path::{collapse_leading_slashes, decode};
 use valetkey_http_common::problem::Problem;
-use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
 use valetkey_http_common::{content_type, cors, precondition};
-use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scopes};
-use valetkey_service::redeem::{Delivery, PresentedCredential};
-use valetkey_service::{Condition, DigestSet, LinkSecret, Principal, Service, ServiceError};
+use valetkey_model::{BucketName, Disposition, Entropy, NameError, ObjectKey, Refusal, Scopes};
+use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace};
+use valetkey_service::{Condition, DigestSet, LinkSecret, ObjectRow, Principal, Service, ServiceError};
 
 /// The largest JSON body.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -46,9 +54,23 @@ pub struct NativeContext {
     /// The data plane.
     pub signed_urls: SignedUrls,
     /// What URLs given out begin with.
-    pub public_url: Arc<PublicUrl>,
+    pub public_urls: Arc<PublicUrls>,
     /// For multipart boundaries.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// A call of the API: its head, and where it comes from.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    parts: &'a Parts,
+    client: IpAddr,
+}
+
+impl Call<'_> {
+    /// HEAD is GET, whose body the connection leaves out.
+    fn method(&self) -> &Method {
+        if self.parts.method == Method::HEAD { &Method::GET } else { &self.parts.method }
+    }
 }
 
 /// The native API. Cheap to clone.
@@ -79,7 +101,9 @@ impl Native {
         }
         let rest = path.strip_prefix("/vk/v1").unwrap_or_default();
         let unread = !matches!(parts.method, Method::GET | Method::HEAD);
-        match self.api(&parts, body, rest).await {
+        let client = self.context.signed_urls.client_of(&parts, connection);
+        // In a box: every request's future is as large as its largest part, and most are for signed URLs.
+        match Box::pin(self.api(Call { parts: &parts, client }, body, rest)).await {
             Ok(mut answer) => {
                 security::apply(answer.headers_mut());
                 answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -90,15 +114,22 @@ impl Native {
         }
     }
 
-    /// `/o/{bucket}/{object key}?cat={token}`.
+    /// `/o/{bucket}/{object key}?cat={token}`; without a token it is for what is public.
     async fn token_url(&self, parts: &Parts, body: Incoming, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         if is_partial_upload(parts) {
             return partial_upload_refused();
         }
         let signed = &self.context.signed_urls;
         match token_of(parts) {
-            Ok(token) => {
-                let raw_path = with_base_path(self.context.public_url.base_path(), path);
+            Ok(None) => match place_of(path) {
+                Some((bucket, key)) => {
+                    let credential = PresentedCredential::Public(PublicPlace::Object { bucket: &bucket, key: &key });
+                    signed.call(&NativeFace, credential, parts, body, connection).await
+                }
+                None => signed.refuse(&NativeFace, Refusal::Malformed, parts),
+            },
+            Ok(Some(token)) => {
+                let raw_path = with_base_path(self.context.public_urls.default_url().base_path(), path);
                 let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
                 signed.call(&NativeFace, credential, parts, body, connection).await
             }
@@ -119,31 +150,32 @@ impl Native {
         }
     }
 
-    async fn api(&self, parts: &Parts, body: Incoming, path: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn api(&self, call: Call<'_>, body: Incoming, path: &str) -> Result<Response<ResponseBody>, ApiError> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        // HEAD is GET, whose body the connection leaves out.
-        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
-        match (method, segments.as_slice()) {
-            (&Method::POST, ["token"]) => self.token(parts, body).await,
-            (&Method::POST, ["buckets"]) => self.create_bucket(parts, body).await,
-            (&Method::GET, ["buckets"]) => self.list_buckets(parts).await,
-            (&Method::GET, ["buckets", bucket]) => self.show_bucket(parts, bucket).await,
-            (&Method::DELETE, ["buckets", bucket]) => self.delete_bucket(parts, bucket).await,
-            (&Method::GET, ["buckets", bucket, "objects"]) => self.list_objects(parts, bucket).await,
+        match (call.method(), segments.as_slice()) {
+            (&Method::POST, ["token"]) => self.token(call, body).await,
+            (&Method::POST, ["buckets"]) => self.create_bucket(call, body).await,
+            (&Method::GET, ["buckets"]) => self.list_buckets(call).await,
+            (&Method::GET, ["buckets", bucket]) => self.show_bucket(call, bucket).await,
+            (&Method::PATCH, ["buckets", bucket]) => self.update_bucket(call, body, bucket).await,
+            (&Method::DELETE, ["buckets", bucket]) => self.delete_bucket(call, bucket).await,
+            (&Method::GET, ["buckets", bucket, "objects"]) => self.list_objects(call, bucket).await,
             (method, ["buckets", bucket, "objects", key @ ..]) if !key.is_empty() => {
                 let (bucket, key) = (bucket_name(bucket)?, object_key(&key.join("/"))?);
                 match *method {
-                    Method::PUT => self.put_object(parts, body, &bucket, &key).await,
-                    Method::GET => self.get_object(parts, &bucket, &key).await,
-                    Method::DELETE => self.delete_object(parts, &bucket, &key).await,
+                    Method::PUT => self.put_object(call, body, &bucket, &key).await,
+                    Method::GET => self.get_object(call, &bucket, &key).await,
+                    Method::DELETE => self.delete_object(call, &bucket, &key).await,
                     _ => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
                 }
             }
-            (&Method::POST, ["signed-urls"]) => self.issue(parts, body).await,
-            (&Method::POST, ["revocations"]) => self.revoke(parts, body).await,
+            (&Method::POST, ["signed-urls"]) => self.issue(call, body).await,
+            (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
+            (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
+            (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
             (_, ["token" | "signed-urls" | "revocations"]) => Ok(method_not_allowed("POST")),
             (_, ["buckets"]) => Ok(method_not_allowed("GET, HEAD, POST")),
-            (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, DELETE")),
+            (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, PATCH, DELETE")),
             (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET, HEAD")),
             _ => Err(errors::no_such_path().into()),
         }
@@ -153,20 +185,22 @@ impl Native {
         &self.context.service
     }
 
-    fn principal(&self, parts: &Parts) -> Result<Principal, ApiError> {
-        match credential(&parts.headers)? {
-            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => Ok(self.service().authenticate(&secret)?),
+    fn principal(&self, call: Call<'_>) -> Result<Principal, ApiError> {
+        match credential(&call.parts.headers)? {
+            Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => {
+                Ok(self.service().authenticate(&secret, call.client)?)
+            }
             Some(Credential::Basic { .. }) => {
                 Err(errors::unauthenticated().detail("`Basic` is only for `/vk/v1/token`; send `Bearer` or `X-API-Key`").into())
             }
-            None => Err(errors::unauthenticated().detail("there is neither `Authorization: Bearer` nor `X-API-Key`").into()),
+            None => Err(no_credential().into()),
         }
     }
 
-    async fn token(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = match credential(&parts.headers)? {
-            Some(Credential::Basic { user, password }) => self.service().authenticate_client(&user, &password)?,
-            _ => self.principal(parts)?,
+    async fn token(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = match credential(&call.parts.headers)? {
+            Some(Credential::Basic { user, password }) => self.service().authenticate_client(&user, &password, call.client)?,
+            _ => self.principal(call)?,
         };
         let bytes = whole(body).await?;
         let asked: TokenBody = if bytes.is_empty() { TokenBody::default() } else { parse(&bytes)? };
@@ -176,42 +210,51 @@ impl Native {
         Ok(json(StatusCode::OK, &access_token_body(token)))
     }
 
-    async fn create_bucket(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn create_bucket(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         let new: NewBucketBody = parse(&whole(body).await?)?;
         let bucket = self.service().create_bucket(&principal, new_bucket(new)).await?;
-        let mut answer = json(StatusCode::CREATED, &bucket_body(&bucket));
-        if let Ok(location) = HeaderValue::from_str(&self.context.public_url.join(&format!("/vk/v1/buckets/{}", bucket.name))) {
-            answer.headers_mut().insert(LOCATION, location);
-        }
-        Ok(answer)
+        Ok(self.created(&format!("/vk/v1/buckets/{}", bucket.name), &bucket_body(&bucket)))
     }
 
-    async fn list_buckets(&self, parts: &Parts) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
-        let query = Query::new(parts.uri.query());
-        let after = match text(query, "next")? {
-            Some(next) => Some(bucket_name(&after_cursor(&next)?)?),
-            None => None,
-        };
-        let page = self.service().buckets(&principal, None, after.as_ref(), limit(query)?).await?;
+    /// What was made, and where it is.
+    fn created(&self, path: &str, body: &impl Serialize) -> Response<ResponseBody> {
+        let mut answer = json(StatusCode::CREATED, body);
+        if let Ok(location) = HeaderValue::from_str(&self.context.public_urls.default_url().join(path)) {
+            answer.headers_mut().insert(LOCATION, location);
+        }
+        answer
+    }
+
+    async fn list_buckets(&self, call: Call<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        let query = Query::new(call.parts.uri.query());
+        let page = self.service().buckets(&principal, None, after(query)?.as_ref(), limit(query)?).await?;
         let buckets = page.buckets.iter().map(bucket_body).collect();
         Ok(json(StatusCode::OK, &BucketsBody { buckets, next: page.next.map(|name| cursor(name.as_str())) }))
     }
 
-    async fn show_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let bucket = self.service().bucket(&self.principal(parts)?, &bucket_name(bucket)?).await?;
+    async fn show_bucket(&self, call: Call<'_>, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let bucket = self.service().bucket(&self.principal(call)?, &bucket_name(bucket)?).await?;
         Ok(json(StatusCode::OK, &bucket_body(&bucket)))
     }
 
-    async fn delete_bucket(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        self.service().delete_bucket(&self.principal(parts)?, &bucket_name(bucket)?).await?;
+    async fn update_bucket(&self, call: Call<'_>, body: Incoming, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        let name = bucket_name(bucket)?;
+        let BucketUpdateBody { public } = parse(&whole(body).await?)?;
+        let bucket = self.service().set_bucket_public(&principal, &name, public).await?;
+        Ok(json(StatusCode::OK, &bucket_body(&bucket)))
+    }
+
+    async fn delete_bucket(&self, call: Call<'_>, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        self.service().delete_bucket(&self.principal(call)?, &bucket_name(bucket)?).await?;
         Ok(nothing())
     }
 
-    async fn list_objects(&self, parts: &Parts, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
-        let query = Query::new(parts.uri.query());
+    async fn list_objects(&self, call: Call<'_>, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        let query = Query::new(call.parts.uri.query());
         let after = text(query, "next")?.map(|next| after_cursor(&next)).transpose()?;
         let prefix = text(query, "prefix")?.unwrap_or_default();
         let bucket = bucket_name(bucket)?;
@@ -222,25 +265,25 @@ impl Native {
 
     async fn put_object(
         &self,
-        parts: &Parts,
+        call: Call<'_>,
         body: Incoming,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+        let principal = self.principal(call)?;
         if !key.is_plain_path() {
             let expected = "no empty, `.` or `..` segment and no control character";
             return Err(invalid("key", format!("`{}`", key.as_str().escape_debug()), expected).into());
         }
-        if is_partial_upload(parts) {
+        if is_partial_upload(call.parts) {
             return Err(partial_upload().into());
         }
-        let headers = WriteHeaders::read(&parts.headers)
+        let headers = WriteHeaders::read(&call.parts.headers)
             .map_err(|name| invalid(name, "not a digest", "a digest in base64 as RFC 9530 or RFC 1864 has it"))?;
         // Preconditions compare with what is there; whether it may be read plays no part in writing.
         let present = self.service().object_to_replace(&principal, bucket, key).await?;
         let etag = present.as_deref().map(|object| (object, etag_of(object)));
-        let mut options = headers.options(&parts.headers, etag, DigestSet::default()).map_err(|_| precondition_failed())?;
+        let mut options = headers.options(&call.parts.headers, etag, DigestSet::default()).map_err(|_| precondition_failed())?;
         options.content_type.get_or_insert_with(|| content_type::guess(key.file_name()).to_owned());
         let conditional = options.condition != Condition::None;
         let mut upload = self.service().upload(&principal, bucket, key, options).await?;
@@ -261,22 +304,25 @@ impl Native {
         Ok(answer)
     }
 
-    async fn get_object(&self, parts: &Parts, bucket: &BucketName, key: &ObjectKey) -> Result<Response<ResponseBody>, ApiError> {
-        let object = self.service().object(&self.principal(parts)?, bucket, key).await?;
+    async fn get_object(&self, call: Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Result<Response<ResponseBody>, ApiError> {
+        let (object, caching) = match credential(&call.parts.headers)? {
+            Some(_) => (self.service().object(&self.principal(call)?, bucket, key).await?, Caching::Never),
+            None => (self.public_object(bucket, key).await?, Caching::Public),
+        };
         let shown = Representation {
             object: &object,
             etag: etag_of(&object),
             disposition: Disposition::Attachment,
             file_name: None,
             content_type: None,
-            caching: Caching::Never,
+            caching,
             now: self.service().now(),
         };
         let mut boundary = [0; 16];
         self.context.entropy.fill(&mut boundary);
-        match select(&NativeFace, &parts.headers, &shown, boundary) {
+        match select(&NativeFace, &call.parts.headers, &shown, boundary) {
             Selected::Answer(answer) => Ok(*answer),
-            Selected::Send { head, .. } if parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
+            Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
                 let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
@@ -285,30 +331,38 @@ impl Native {
         }
     }
 
+    /// The object for who shows no credential, which only what is public needs none of.
+    async fn public_object(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Arc<ObjectRow>, ApiError> {
+        self.service().public_object(bucket, key).await.map_err(|error| match error {
+            ServiceError::Unauthenticated => no_credential().into(),
+            error => error.into(),
+        })
+    }
+
     async fn delete_object(
         &self,
-        parts: &Parts,
+        call: Call<'_>,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        self.service().delete_object(&self.principal(parts)?, bucket, key).await?;
+        self.service().delete_object(&self.principal(call)?, bucket, key).await?;
         Ok(nothing())
     }
 
-    async fn issue(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn issue(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         let bytes = whole(body).await?;
         // Read as what it is to be, not by way of a map: there a name that stands twice would count the last time.
         let many = bytes.trim_ascii_start().starts_with(b"[");
-        let bodies: Vec<SignedUrlBody> = if many { parse(&bytes)? } else { vec![parse(&bytes)?] };
+        let bodies: Vec<Object<SignedUrlBody>> = if many { read(&bytes)? } else { vec![read(&bytes)?] };
         if bodies.is_empty() || bodies.len() > MAX_URLS {
             let found = format!("an array of {}", bodies.len());
             return Err(invalid("body", found, format!("one object, or an array of 1 to {MAX_URLS}")).into());
         }
-        let requests = bodies.into_iter().map(issue_request).collect::<Result<_, _>>()?;
+        let requests = bodies.into_iter().map(|Object(body)| issue_request(body)).collect::<Result<_, _>>()?;
         let issued = self.service().issue(&principal, requests).await?;
-        let base = &self.context.public_url;
-        let mut bodies: Vec<_> = issued.into_iter().map(|issued| issued_body(issued, base)).collect();
+        let urls = &self.context.public_urls;
+        let mut bodies: Vec<_> = issued.into_iter().map(|issued| issued_body(issued, urls)).collect();
         Ok(match (many, bodies.pop()) {
             (false, Some(only)) => json(StatusCode::CREATED, &only),
             (_, last) => {
@@ -318,29 +372,36 @@ impl Native {
         })
     }
 
-    async fn revoke(&self, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(parts)?;
+    async fn revoke(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
         let revocations: RevocationsBody = parse(&whole(body).await?)?;
         if revocations.link_ids.is_empty() || revocations.link_ids.len() > MAX_URLS {
             let found = format!("{} ids", revocations.link_ids.len());
             return Err(invalid("link_ids", found, format!("1 to {MAX_URLS} link ids")).into());
         }
         self.service().revoke(&principal, &revocations.link_ids).await?;
-        Ok(json(StatusCode::OK, &serde_json::json!({ "revoked": revocations.link_ids.len() })))
+        Ok(json(StatusCode::OK, &RevokedBody { revoked: revocations.link_ids.len() }))
     }
 }
 
-/// The token, from the query or the header.
-fn token_of(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+/// The bucket and object key in a path that begins with `/o/`, decoded once.
+fn place_of(path: &str) -> Option<(BucketName, ObjectKey)> {
+    let (bucket, key) = path.strip_prefix("/o/")?.split_once('/')?;
+    let key = decode(key).ok()?.parse().ok().filter(ObjectKey::is_plain_path)?;
+    Some((decode(bucket).ok()?.parse().ok()?, key))
+}
+
+/// The token, from the query or the header; `None` if there is none.
+fn token_of(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
     let in_query = Query::new(parts.uri.query()).single("cat").map_err(|error| match error {
         QueryError::Duplicate => Refusal::Ambiguous,
         QueryError::Value(_) => Refusal::Malformed,
     })?;
     let mut in_headers = parts.headers.get_all(&TOKEN_HEADER).iter();
     match (in_query, in_headers.next(), in_headers.next()) {
-        (Some(token), None, None) => Ok(token),
-        (None, Some(value), None) => value.to_str().map(Cow::Borrowed).map_err(|_| Refusal::Malformed),
-        (None, None, None) => Err(Refusal::Malformed),
+        (Some(token), None, None) => Ok(Some(token)),
+        (None, Some(value), None) => value.to_str().map(Cow::Borrowed).map(Some).map_err(|_| Refusal::Malformed),
+        (None, None, None) => Ok(None),
         _ => Err(Refusal::Ambiguous),
     }
 }
@@ -350,18 +411,30 @@ fn with_base_path<'a>(base_path: &str, path: &'a str) -> Cow<'a, str> {
 }
 
 fn bucket_name(raw: &str) -> Result<BucketName, ApiError> {
-    let decoded = decode(raw).map_err(|error| invalid("bucket", error.to_string(), "a percent-encoded name"))?;
-    Ok(decoded.parse().map_err(|error: valetkey_model::NameError| invalid("bucket", format!("`{decoded}`"), error.expected()))?)
+    name("bucket", raw)
+}
+
+/// A name in the path.
+fn name<T: FromStr<Err = NameError>>(field: &'static str, raw: &str) -> Result<T, ApiError> {
+    let decoded = decode(raw).map_err(|error| invalid(field, error.to_string(), "a percent-encoded name"))?;
+    Ok(decoded.parse().map_err(|error: NameError| invalid(field, format!("`{decoded}`"), error.expected()))?)
 }
 
 fn object_key(raw: &str) -> Result<ObjectKey, ApiError> {
     let decoded = decode(raw).map_err(|error| invalid("key", error.to_string(), "a percent-encoded object key"))?;
     let found = || format!("{} bytes", decoded.len());
-    Ok(decoded.parse().map_err(|error: valetkey_model::NameError| invalid("key", found(), error.expected()))?)
+    Ok(decoded.parse().map_err(|error: NameError| invalid("key", found(), error.expected()))?)
 }
 
 fn text<'a>(query: Query<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>, ServiceError> {
     query.form_value(name).map_err(|error| invalid(name, error.to_string(), "one percent-encoded value"))
+}
+
+/// The name after which a page begins.
+fn after<T: FromStr<Err = NameError>>(query: Query<'_>) -> Result<Option<T>, ApiError> {
+    let Some(next) = text(query, "next")? else { return Ok(None) };
+    let parsed = after_cursor(&next)?.parse();
+    Ok(Some(parsed.map_err(|_| invalid("next", format!("`{next}`"), "the `next` of an earlier page"))?))
 }
 
 fn limit(query: Query<'_>) -> Result<u32, ServiceError> {
@@ -371,21 +444,27 @@ fn limit(query: Query<'_>) -> Result<u32, ServiceError> {
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+    receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
+        ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => {
             let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large");
-            Err(problem.detail(format!("more than {MAX_BODY_BYTES} bytes")).into())
+            problem.detail(format!("more than {MAX_BODY_BYTES} bytes")).into()
         }
-        Err(_) => Err(errors::invalid("broken_off", "the body broke off").into()),
-    }
+        ReceiveError::Service(error) => error.into(),
+        ReceiveError::BrokenOff => errors::invalid("broken_off", "the body broke off").into(),
+    })
 }
 
+/// A JSON object.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    read(bytes).map(|Object(body)| body)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| not_json(&error).into())
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Response<ResponseBody> {
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<ResponseBody> {
     let Ok(body) = serde_json::to_vec(body) else {
         return errors::answer(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer cannot be written"));
     };
@@ -421,6 +500,10 @@ fn partial_upload_refused() -> Response<ResponseBody> {
     let mut answer = closing(errors::answer(&partial_upload()));
     cors::apply(answer.headers_mut());
     answer
+}
+
+fn no_credential() -> Problem {
+    errors::unauthenticated().detail("there is neither `Authorization: Bearer` nor `X-API-Key`")
 }
 
 fn precondition_failed() -> Problem {

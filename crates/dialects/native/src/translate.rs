@@ -1,5 +1,7 @@
 //! Between the wire and the use cases.
 
+pub(crate) mod keys;
+
 use crate::wire::{
     AccessTokenBody, BucketBody, DigestBody, FormBody, IssuedBody, NewBucketBody, ObjectBody, SignedUrlBody, UploadBody,
     from_hex, hex,
@@ -11,10 +13,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_http_common::problem::Problem;
-use valetkey_http_common::public_url::PublicUrl;
-use valetkey_model::{DigestRule, MediaTypeRule, Permission, Terms, Timestamp, UploadRules};
+use valetkey_http_common::public_url::PublicUrls;
+use valetkey_model::{DigestRule, MediaTypeRule, Permission, PutMode, Terms, Timestamp, UploadRules};
 use valetkey_service::{
     AccessToken, BucketRow, Credential, Form, IssueRequest, Issued, Lifetime, NewBucket, ObjectRow, ServiceError, Target,
+    raw_file_id,
 };
 
 /// The longest file name and label.
@@ -51,6 +54,9 @@ pub(crate) fn object_body(object: &ObjectRow) -> ObjectBody {
     ObjectBody {
         bucket: object.bucket.clone(),
         key: object.key.clone(),
+        file_id: object.file_id,
+        file_number: object.file_number,
+        raw_file_id: raw_file_id(object.file_id),
         size_bytes: object.size_bytes,
         content_type: object.content_type.clone(),
         etag: etag_of(object),
@@ -67,7 +73,7 @@ pub(crate) fn cursor(last: &str) -> String {
 
 pub(crate) fn after_cursor(cursor: &str) -> Result<String, ServiceError> {
     let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| invalid("next", format!("`{cursor}`"), "the `next` of an earlier page"))
+    text.filter(|text| !text.is_empty()).ok_or_else(|| invalid("next", format!("`{cursor}`"), "the `next` of an earlier page"))
 }
 
 pub(crate) fn invalid(field: &'static str, found: impl Into<String>, expected: impl Into<String>) -> ServiceError {
@@ -95,8 +101,11 @@ pub(crate) fn issue_request(body: SignedUrlBody) -> Result<IssueRequest, Service
     // An upload URL is for one upload, unless more is said.
     terms.uses = body.uses.or((body.permission == Permission::Write).then_some(NonZeroU32::MIN));
     terms.disposition = body.disposition;
+    if body.filename.as_deref() == Some("") {
+        return Err(invalid("filename", "empty", "a name, or nothing at all"));
+    }
     terms.file_name = short("filename", body.filename)?;
-    terms.content_type = short("content_type", body.content_type)?;
+    terms.content_type = media_type(body.content_type)?;
     terms.addresses = body.addresses;
     terms.upload = upload_rules(body.upload)?;
     terms.label = short("label", body.label)?;
@@ -125,7 +134,21 @@ fn short(field: &'static str, text: Option<String>) -> Result<Option<String>, Se
     }
 }
 
+/// A media type, or what passes for one: it becomes a field of an answer.
+fn media_type(text: Option<String>) -> Result<Option<String>, ServiceError> {
+    match text {
+        Some(text) if !(1..=MAX_TEXT_BYTES).contains(&text.len()) || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            let found = format!("{} bytes, or not printable ASCII", text.len());
+            Err(invalid("content_type", found, format!("1 to {MAX_TEXT_BYTES} characters of printable ASCII")))
+        }
+        text => Ok(text),
+    }
+}
+
 fn upload_rules(body: UploadBody) -> Result<UploadRules, ServiceError> {
+    if body.mode == PutMode::Reserved {
+        return Err(invalid("upload.mode", "`reserved`", "`create` or `replace`"));
+    }
     if body.max_bytes.is_some_and(|max| max < body.min_bytes) {
         return Err(invalid("upload.max_bytes", "less than `min_bytes`", "at least `min_bytes`"));
     }
@@ -152,7 +175,8 @@ fn digest_rule(body: DigestBody) -> Result<DigestRule, ServiceError> {
 }
 
 /// An issued URL in the native spelling.
-pub(crate) fn issued_body(issued: Issued, base: &PublicUrl) -> IssuedBody {
+pub(crate) fn issued_body(issued: Issued, urls: &PublicUrls) -> IssuedBody {
+    let base = urls.of(&issued.bucket.region);
     let url = match &issued.credential {
         Credential::Token { token, path } => format!("{}{path}?cat={}", base.origin(), token.expose()),
         Credential::Link(secret) => base.join(&format!("/l/{}", secret.text().expose())),

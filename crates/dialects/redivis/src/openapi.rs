@@ -32,7 +32,7 @@ pub fn status_of(refusal: Refusal) -> u16 {
 
 /// The vendor's API's piece of the OpenAPI document.
 pub fn openapi() -> OpenApi {
-    let piece = Piece::new("redivis", ABOUT);
+    let piece = Piece::new("Redivis", ABOUT);
     let piece = files(piece);
     tables(piece).finish()
 }

@@ -293,6 +293,7 @@ mod tests {
         let many = |n| format!("{{\"tempUploads\": [{}]}}", vec![r#"{"size": 1, "name": "a"}"#; n].join(","));
         check(r#"{"tempUploads": [{"size": 0, "name": "a", "resumable": false, "other": 1}]}"#, Some(1));
         check(&many(1000), Some(1000));
+        check(r#"{"tempUploads": [[0, "a"]]}"#, None);
         check(&many(1001), None);
         check(&many(0), None);
         let named = |n_bytes| format!("{{\"tempUploads\": [{{\"size\": 1, \"name\": \"{}\"}}]}}", "a".repeat(n_bytes));

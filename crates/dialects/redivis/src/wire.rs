@@ -4,7 +4,7 @@ use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use valetkey_http_common::openapi::schemas;
-use valetkey_http_common::schema;
+use valetkey_http_common::{json, schema};
 
 /// The largest integer up to which every one is a double: clients whose numbers are doubles write sizes such as `1e+05`.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -25,6 +25,7 @@ pub(crate) struct SignBody {
 pub(crate) struct NewTempUploadsBody {
     /// 1 to 1000 of them.
     #[schema(min_items = 1, max_items = 1000)]
+    #[serde(deserialize_with = "json::objects")]
     pub(crate) temp_uploads: Vec<NewTempUploadBody>,
 }
 
@@ -56,6 +57,7 @@ schema!(
 pub(crate) struct NewRawFilesBody {
     /// 1 to 1000 of them.
     #[schema(min_items = 1, max_items = 1000)]
+    #[serde(deserialize_with = "json::objects")]
     pub(crate) files: Vec<NewRawFileBody>,
 }
 

@@ -8,5 +8,7 @@ mod data_directory;
 mod master_key;
 
 mod client;
+mod layout;
+mod openapi;
 mod process;
 mod server;

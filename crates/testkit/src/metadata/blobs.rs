@@ -25,7 +25,7 @@ pub async fn doomed_blobs_come_oldest_first(trial: Trial) {
     for _ in 0..5 {
         let object = trial.published(&*store, "a").await.object;
         trial.clock.advance(DAY);
-        store.delete_object(&name("reports"), &name("a"), None, trial.now()).await.unwrap();
+        store.delete_object(&name("acme"), &name("reports"), &name("a"), None, trial.now()).await.unwrap();
         doomed.push(object.blob);
     }
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), doomed);

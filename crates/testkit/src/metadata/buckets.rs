@@ -93,11 +93,11 @@ pub async fn a_bucket_that_holds_an_object_stays(trial: Trial) {
     let store = trial.open_furnished().await;
     let publication = Publication { expires_at: Some(trial.tomorrow()), ..trial.publication("a") };
     let object = store.publish(publication).await.unwrap().object;
-    let deleted = store.delete_bucket(&object.bucket, trial.now()).await;
+    let deleted = store.delete_bucket(&name("acme"), &object.bucket, trial.now()).await;
     assert!(matches!(deleted, Err(MetadataError::NotEmpty { .. })), "{deleted:?}");
     assert_eq!(store.object(&object.bucket, &object.key).await.unwrap(), Some(object.clone()));
     trial.clock.advance(DAY);
-    store.delete_bucket(&object.bucket, trial.now()).await.unwrap();
+    store.delete_bucket(&name("acme"), &object.bucket, trial.now()).await.unwrap();
     assert_eq!(store.object(&object.bucket, &object.key).await.unwrap(), None);
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [object.blob]);
     store.create_bucket(trial.bucket("reports", "acme")).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn a_deleted_bucket_takes_its_uploads_along(trial: Trial) {
     store.create_upload(upload.clone()).await.unwrap();
     store.put_part(part.clone(), trial.now()).await.unwrap();
     store.create_upload_secret(&upload.id, secret, trial.tomorrow()).await.unwrap();
-    store.delete_bucket(&name("reports"), trial.now()).await.unwrap();
+    store.delete_bucket(&name("acme"), &name("reports"), trial.now()).await.unwrap();
     assert_eq!(store.upload(&upload.id).await.unwrap(), None);
     assert_eq!(store.upload_by_secret(&secret).await.unwrap(), None);
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [part.blob]);
@@ -120,11 +120,20 @@ pub async fn a_deleted_bucket_takes_its_uploads_along(trial: Trial) {
 /// `NotFound`.
 pub async fn a_bucket_that_is_not_there_is_not_deleted(trial: Trial) {
     let store = trial.open_furnished().await;
-    let deleted = store.delete_bucket(&name("nothing"), trial.now()).await;
+    let deleted = store.delete_bucket(&name("acme"), &name("nothing"), trial.now()).await;
     assert!(matches!(deleted, Err(MetadataError::NotFound { .. })), "{deleted:?}");
-    store.delete_bucket(&name("reports"), trial.now()).await.unwrap();
-    let again = store.delete_bucket(&name("reports"), trial.now()).await;
+    store.delete_bucket(&name("acme"), &name("reports"), trial.now()).await.unwrap();
+    let again = store.delete_bucket(&name("acme"), &name("reports"), trial.now()).await;
     assert!(matches!(again, Err(MetadataError::NotFound { .. })), "{again:?}");
+}
+
+/// `NotFound` for everybody else: it may have changed hands since it was last looked at.
+pub async fn a_bucket_is_deleted_by_its_tenant(trial: Trial) {
+    let store = trial.open_furnished().await;
+    store.create_tenant(trial.tenant("other")).await.unwrap();
+    let deleted = store.delete_bucket(&name("other"), &name("reports"), trial.now()).await;
+    assert!(matches!(deleted, Err(MetadataError::NotFound { .. })), "{deleted:?}");
+    assert!(store.bucket(&name("reports")).await.unwrap().is_some());
 }
 
 /// And private again; `NotFound` for everybody else.

@@ -89,7 +89,7 @@ pub async fn an_object_is_found_by_its_ids(trial: Trial) {
     for file in [FileRef::Id(first.file_id), FileRef::Number(first.file_number)] {
         assert_eq!(store.file(file).await.unwrap(), there);
     }
-    store.delete_object(&name("reports"), &name("a"), None, trial.now()).await.unwrap();
+    store.delete_object(&name("acme"), &name("reports"), &name("a"), None, trial.now()).await.unwrap();
     let again = trial.published(&*store, "a").await.object;
     assert!(again.file_id != first.file_id && again.file_number != first.file_number);
     for file in [FileRef::Id(first.file_id), FileRef::Number(first.file_number)] {
@@ -260,8 +260,9 @@ pub async fn a_deleted_file_leaves_only_a_doomed_blob(trial: Trial) {
 pub async fn a_deleted_object_takes_its_reservation_along(trial: Trial) {
     let store = trial.open_furnished().await;
     let reservation = store.reserve_file(trial.provisional("a")).await.unwrap();
-    let delete =
-        async |incarnation| store.delete_object(&reservation.bucket, &reservation.key, incarnation, trial.now()).await.unwrap();
+    let delete = async |incarnation| {
+        store.delete_object(&name("acme"), &reservation.bucket, &reservation.key, incarnation, trial.now()).await.unwrap()
+    };
     assert_eq!(delete(None).await, None);
     let object = store.publish(trial.reserved(&reservation)).await.unwrap().object;
     assert_eq!(delete(Some(trial.file_id())).await, None);
@@ -275,7 +276,7 @@ pub async fn a_deleted_object_takes_its_reservation_along(trial: Trial) {
 pub async fn a_deleted_bucket_takes_its_reservations_along(trial: Trial) {
     let store = trial.open_furnished().await;
     let reservation = store.reserve_file(trial.reservation("a")).await.unwrap();
-    store.delete_bucket(&name("reports"), trial.now()).await.unwrap();
+    store.delete_bucket(&name("acme"), &name("reports"), trial.now()).await.unwrap();
     assert_eq!(store.file(FileRef::Id(reservation.file_id)).await.unwrap(), FileRow::default());
     store.create_bucket(trial.bucket("reports", "acme")).await.unwrap();
     assert_eq!(refusal(&*store, trial.reserved(&reservation)).await, Refusal::ObjectGone);

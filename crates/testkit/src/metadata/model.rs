@@ -203,7 +203,10 @@ impl Model {
                     self.reservations.retain(|_, reservation| reservation.file_id != object.file_id);
                     self.doomed.insert((trial.now(), object.blob));
                 }
-                let found = store.delete_object(&name("reports"), &name(KEYS[*key]), incarnation, trial.now()).await.unwrap();
+                let found = store
+                    .delete_object(&name("acme"), &name("reports"), &name(KEYS[*key]), incarnation, trial.now())
+                    .await
+                    .unwrap();
                 assert_eq!(found, expected);
             }
             Operation::Reserve { key, needs_confirmation, days_kept } => {

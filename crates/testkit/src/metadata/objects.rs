@@ -178,6 +178,18 @@ pub async fn a_disabled_issuer_publishes_nothing(trial: Trial) {
     store.publish(Publication { guard: by_server, ..trial.publication("a") }).await.unwrap();
 }
 
+/// For everybody else there is nothing to delete.
+pub async fn an_object_is_deleted_by_its_tenant(trial: Trial) {
+    let store = trial.open_furnished().await;
+    store.create_tenant(trial.tenant("other")).await.unwrap();
+    let published = store.publish(trial.publication("a")).await.unwrap();
+    for incarnation in [None, Some(published.object.file_id)] {
+        let deleted = store.delete_object(&name("other"), &name("reports"), &name("a"), incarnation, trial.now()).await;
+        assert_eq!(deleted.unwrap(), None);
+    }
+    assert_eq!(object(&*store, "a").await, Some(published.object));
+}
+
 /// `IssuerDisabled` for a key whose scopes or buckets do not permit it (any more): they are what they are at this instant.
 pub async fn a_narrowed_issuer_publishes_nothing(trial: Trial) {
     let store = trial.open_furnished().await;
@@ -346,7 +358,7 @@ async fn object(store: &dyn MetadataStore, key: &str) -> Option<ObjectRow> {
 }
 
 async fn delete(trial: &Trial, store: &dyn MetadataStore, key: &str, incarnation: Option<FileId>) -> Option<ObjectRow> {
-    store.delete_object(&name("reports"), &name::<ObjectKey>(key), incarnation, trial.now()).await.unwrap()
+    store.delete_object(&name("acme"), &name("reports"), &name::<ObjectKey>(key), incarnation, trial.now()).await.unwrap()
 }
 
 async fn doomed(trial: &Trial, store: &dyn MetadataStore) -> Vec<BlobId> {

@@ -105,7 +105,7 @@ pub async fn a_completed_upload_is_gone(trial: Trial) {
     assert_eq!(store.publish(kept).await.unwrap().object.blob, parts[0].blob);
     assert_eq!(store.upload(&upload.id).await.unwrap(), None);
     assert_eq!(doomed(&trial, &*store).await, expected);
-    store.delete_object(&name("reports"), &name("b"), None, trial.now()).await.unwrap();
+    store.delete_object(&name("acme"), &name("reports"), &name("b"), None, trial.now()).await.unwrap();
     expected.insert(parts[0].blob);
     assert_eq!(doomed(&trial, &*store).await, expected);
 }

@@ -53,6 +53,7 @@ fn refused() {
         r#"{"bucketKey": "abc"}"#,
         r#"{"bucketKey": "abc", "policyKey": "eternal"}"#,
         r#"{"bucketKey": "abc", "policyKey": "persistent", "allow": [{"authId": "other", "access": "read"}]}"#,
+        r#"{"bucketKey": "abc", "policyKey": "persistent", "allow": [["app"]]}"#,
     ] {
         let got = world.api("POST", "/oss/v2/buckets", body);
         assert!(got.status == 400 && got.json()["reason"].is_string(), "{body}");

@@ -73,6 +73,38 @@ fn conditional_and_creating_puts() {
 }
 
 #[test]
+fn what_is_public_is_read_by_any_principal() {
+    let world = world();
+    world.put("test.txt", b"content");
+    const OBJECT: &str = "/oss/v2/buckets/apptestbucket/objects/test.txt";
+    let owner = "The bucket belongs to another owner";
+    world.api_as("strange", "GET", OBJECT, "").refused(403, owner);
+    world.make_public("apptestbucket", true);
+    for token in ["strange", "creates"] {
+        let got = world.api_as(token, "GET", OBJECT, "");
+        assert_eq!((got.status, got.body.as_slice()), (200, &b"content"[..]), "{token}");
+        assert_eq!(world.api_as(token, "GET", &format!("{OBJECT}/details"), "").json()["size"], 7, "{token}");
+        let url = world.api_as(token, "GET", &format!("{OBJECT}/signeds3download"), "").json()["url"].clone();
+        assert!(url.as_str().unwrap().contains("/o/apptestbucket/test.txt?cat="), "{token} {url}");
+    }
+    let signed = world.api_as("strange", "POST", &format!("{OBJECT}/signed"), "{}").json();
+    let url = signed["signedUrl"].as_str().unwrap();
+    assert_eq!(world.get(url).body, b"content");
+    // For reading, and nothing else.
+    world.api_as("strange", "POST", &format!("{OBJECT}/signed?access=write"), "{}").refused(403, owner);
+    world.api_as("strange", "DELETE", OBJECT, "").refused(403, owner);
+    world.api_as("strange", "PUT", OBJECT, "x").refused(403, owner);
+    world.api_as("strange", "GET", "/oss/v2/buckets/apptestbucket/objects", "").refused(403, owner);
+    world.api_as("strange", "GET", "/oss/v2/buckets/apptestbucket/details", "").refused(403, owner);
+    world.make_public("apptestbucket", false);
+    world.api_as("strange", "GET", OBJECT, "").refused(403, owner);
+    assert_eq!(world.get(url).status, 404);
+    let id = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    let deleted = world.api_as("strange", "DELETE", &format!("/oss/v2/signedresources/{id}"), "");
+    assert_eq!(deleted.status, 200, "its own URL is its own to take back");
+}
+
+#[test]
 fn pages() {
     let world = world();
     for key in ["a%2F1", "a%2F2", "a%2F3", "b"] {
@@ -98,7 +130,7 @@ fn pages() {
 fn objects_put_in_elsewhere_get_their_digest() {
     let world = world();
     let service = &world.service;
-    let principal = service.authenticate(&valetkey_model::SecretText::new("tok-1")).unwrap();
+    let principal = service.authenticate(&valetkey_model::SecretText::new("tok-1"), [127, 0, 0, 1].into()).unwrap();
     world.runtime.block_on(async {
         let (bucket, key) = ("apptestbucket".parse().unwrap(), "a".parse().unwrap());
         let mut upload = service.upload(&principal, &bucket, &key, valetkey_service::UploadOptions::default()).await.unwrap();

@@ -117,6 +117,35 @@ fn the_cdn_changes_only_the_host() {
 }
 
 #[test]
+fn urls_begin_as_the_bucket_s_region_has_it() {
+    let world = world();
+    let new = r#"{"bucketKey": "emea-bucket", "policyKey": "persistent"}"#;
+    let headers = [("Authorization", "Bearer tok-1"), ("Content-Type", "application/json"), ("region", "EMEA")];
+    assert_eq!(world.call("POST", "/oss/v2/buckets", &headers, new.as_bytes()).status, 200);
+    let object = "/oss/v2/buckets/emea-bucket/objects/test.txt";
+    assert_eq!(world.call("PUT", object, &[("Authorization", "Bearer tok-1")], b"content").status, 200);
+    let field = |method: &str, path: &str, body: &str, pointer: &str| {
+        let got = world.api(method, &format!("{object}/{path}"), body);
+        assert_eq!(got.status, 200, "{got:?}");
+        got.json().pointer(pointer).and_then(|url| url.as_str()).unwrap().to_owned()
+    };
+    let signed = field("POST", "signed", "{}", "/signedUrl");
+    assert!(signed.starts_with(&format!("{EMEA}/oss/v2/signedresources/")) && signed.ends_with("?region=EMEA"), "{signed}");
+    let download = field("GET", "signeds3download", "", "/url");
+    assert!(download.starts_with(&format!("{EMEA}/o/emea-bucket/test.txt?cat=")), "{download}");
+    for url in [signed, download] {
+        assert_eq!(world.get(&url).text(), "content");
+    }
+    let part = field("GET", "signeds3upload", "", "/urls/0");
+    assert!(part.starts_with(&format!("{EMEA}/oss/v2/uploads/")), "{part}");
+    assert_eq!(world.call("PUT", &part, &[], b"other").status, 200);
+    // A CDN is a CDN, and what is no signed URL stays where the API is.
+    assert!(field("POST", "signed?useCdn=true", "{}", "/signedUrl").starts_with(CDN));
+    let location = world.api("GET", &format!("{object}/details"), "").json()["location"].clone();
+    assert_eq!(location, format!("{BASE}{object}"));
+}
+
+#[test]
 fn spellings_that_published_clients_send() {
     let world = world();
     world.put("test.txt", b"content");

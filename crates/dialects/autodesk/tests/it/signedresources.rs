@@ -253,5 +253,6 @@ fn preflight_and_other_methods() {
         assert!(got.header("access-control-allow-methods").unwrap().contains("PUT"));
     }
     world.put("test.txt", b"content");
-    assert_eq!(world.call("POST", &world.sign("test.txt", "{}"), &[], b"").status, 405);
+    let got = world.call("POST", &world.sign("test.txt", "{}"), &[], b"");
+    assert_eq!((got.status, got.header("allow")), (405, Some("GET, HEAD, PUT, DELETE, OPTIONS")));
 }

@@ -39,6 +39,26 @@ fn the_client_in_the_form() {
 }
 
 #[test]
+fn whoever_guesses_is_made_to_wait() {
+    let world = world();
+    let form = "grant_type=client_credentials&scope=data:read";
+    let list = |token: &str| world.api_as(token, "GET", "/oss/v2/buckets", "");
+    for number in 0..100 {
+        match number % 2 {
+            0 => list("guess").gateway(401, "AUTH-006"),
+            _ => ask(&world, Some(&basic("cid:guess")), form).gateway(401, "AUTH-003"),
+        }
+    }
+    for refused in [list("guess"), list("tok-1"), ask(&world, Some(&basic("cid:secret of cid")), form)] {
+        refused.gateway(429, "AUTH-429");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    world.call("GET", "/oss/v2/buckets", &[], b"").gateway(401, "AUTH-012");
+    world.clock.advance(std::time::Duration::from_millis(600));
+    assert_eq!(list("tok-1").status, 200);
+}
+
+#[test]
 fn errors() {
     let world = world();
     let refused = |authorization: Option<&str>, form: &str, status: u16, code: &str, error: &str| {

@@ -13,6 +13,7 @@ use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
 use valetkey_dialect_autodesk::{Autodesk, AutodeskContext};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
+use valetkey_http_common::public_url::PublicUrls;
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
 use valetkey_model::{Entropy, Refusal, SecretText, Timestamp};
 use valetkey_objects::{FsOptions, FsStore};
@@ -25,6 +26,8 @@ use valetkey_testkit::{FixedClock, SeededEntropy};
 /// What URLs given out begin with: the vendor's own addresses, so that the page's examples hold as they are.
 pub(crate) const BASE: &str = "https://developer.api.autodesk.com";
 pub(crate) const CDN: &str = "https://cdn.oss.api.autodesk.com";
+/// The same for the buckets of one region.
+pub(crate) const EMEA: &str = "https://emea.example.org";
 /// The clock's first instant.
 pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 /// Long enough for the slowest machine; nothing waits for it to pass.
@@ -96,10 +99,11 @@ pub(crate) fn world() -> World {
     });
     let clients = ClientAddressPolicy { trusted_proxies: Arc::new([]), from: ClientAddressFrom::XForwardedFor };
     let signed_urls = SignedUrls::new(service.clone(), clients, entropy.clone(), true);
+    let regions = [("EMEA".parse().unwrap(), EMEA.parse().unwrap())];
     let autodesk = Autodesk::new(AutodeskContext {
         service: service.clone(),
         signed_urls: signed_urls.clone(),
-        public_url: Arc::new(BASE.parse().unwrap()),
+        public_urls: Arc::new(PublicUrls::new(BASE.parse().unwrap(), regions).unwrap()),
         cdn_url: Some(Arc::new(CDN.parse().unwrap())),
         entropy: entropy as Arc<dyn Entropy>,
     });
@@ -117,6 +121,7 @@ fn provisioning() -> Provisioning {
         bearer: bearer.map(SecretText::new),
         scopes: scopes.parse().unwrap(),
         buckets: Vec::new(),
+        expires_at: None,
     };
     let bucket =
         |tenant: &str, name: &str| GivenBucket { tenant: tenant.parse().unwrap(), bucket: NewBucket::new(name.parse().unwrap()) };
@@ -181,9 +186,28 @@ impl World {
         stream
     }
 
+    /// Makes a bucket of `acme` public or private, by an administrator who is made for it.
+    pub(crate) fn make_public(&self, bucket: &str, public: bool) {
+        let key = GivenApiKey {
+            tenant: "acme".parse().unwrap(),
+            id: "chief".parse().unwrap(),
+            secret: SecretText::new("secret of chief"),
+            bearer: None,
+            scopes: "admin".parse().unwrap(),
+            buckets: Vec::new(),
+            expires_at: None,
+        };
+        self.runtime.block_on(async {
+            let given = Provisioning { api_keys: vec![key], ..Provisioning::default() };
+            self.service.provision(given).await.unwrap();
+            let chief = self.service.authenticate(&SecretText::new("secret of chief"), [127, 0, 0, 1].into()).unwrap();
+            self.service.set_bucket_public(&chief, &bucket.parse().unwrap(), public).await.unwrap();
+        });
+    }
+
     /// One request without credential.
     pub(crate) fn call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Got {
-        let target = url.strip_prefix(BASE).or_else(|| url.strip_prefix(CDN)).unwrap_or(url);
+        let target = [BASE, CDN, EMEA].iter().find_map(|base| url.strip_prefix(base)).unwrap_or(url);
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: h\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));

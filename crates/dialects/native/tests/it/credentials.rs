@@ -29,6 +29,31 @@ fn one_credential_that_is_good() {
 }
 
 #[test]
+fn whoever_guesses_is_made_to_wait() {
+    let world = world();
+    world.put("a", "x");
+    let url = world.sign("a", json!({}));
+    let list = |credential: &str| world.call("GET", "/vk/v1/buckets", &[("Authorization", credential)], b"");
+    let exchange = |credential: &str| world.call("POST", "/vk/v1/token", &[("Authorization", credential)], b"");
+    for number in 0..100 {
+        let got = if number % 2 == 0 { list("Bearer guess") } else { exchange(&basic("app", "guess")) };
+        got.problem(401, "unauthenticated");
+    }
+    for refused in [list("Bearer guess"), list("Bearer bearer-of-app"), exchange(&basic("app", "secret-of-app"))] {
+        refused.problem(429, "too_many_requests");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    // What shows no credential of an API key guesses none.
+    world.call("GET", "/vk/v1/buckets", &[], b"").problem(401, "unauthenticated");
+    list("Bearer").problem(401, "unauthenticated");
+    assert_eq!(world.get(&url).status, 200);
+    world.clock.advance(std::time::Duration::from_millis(599));
+    list("Bearer bearer-of-app").problem(429, "too_many_requests");
+    world.clock.advance(std::time::Duration::from_millis(1));
+    assert_eq!(list("Bearer bearer-of-app").status, 200);
+}
+
+#[test]
 fn tokens() {
     let world = world();
     let exchange =

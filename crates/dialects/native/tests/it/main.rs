@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api_keys;
 mod buckets;
 mod credentials;
+mod isolation;
 mod objects;
+mod public;
 mod redeem;
 mod revocations;
 mod signed_urls;
+mod signing_keys;
 mod upload;
 mod world;

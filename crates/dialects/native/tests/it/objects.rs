@@ -15,11 +15,16 @@ fn put_get_list_delete() {
         "etag": ETAG_OF_X, "created_at": NOW, "modified_at": NOW,
     });
     let mut told = put.json();
+    let ids = ["file_id", "file_number", "raw_file_id"].map(|field| told.as_object_mut().unwrap().remove(field).unwrap());
+    let file_id = ids[0].as_str().unwrap().parse().unwrap();
+    assert!((1..1 << 53).contains(&ids[1].as_u64().unwrap()), "{}", ids[1]);
+    assert_eq!(ids[2], json!(valetkey_service::raw_file_id(file_id)));
     // A charset may stand beside the type that the name suggests.
     told["content_type"] = told["content_type"].as_str().unwrap().split(';').next().into();
     assert_eq!((put.status, told), (201, expected));
     assert_eq!(put.header("etag"), Some(format!("\"{ETAG_OF_X}\"").as_str()));
-    assert_eq!(world.put("a%20b/c.txt", "x").status, 200);
+    let again = world.put("a%20b/c.txt", "x");
+    assert_eq!((again.status, &again.json()["file_id"], &again.json()["file_number"]), (200, &ids[0], &ids[1]));
     let got = world.api_as("reader", "GET", "/buckets/reports/objects/a%20b/c.txt", "");
     assert_eq!((got.status, got.body.as_slice(), got.header("cache-control")), (200, &b"x"[..], Some("no-store")));
     let head = world.api("HEAD", "/buckets/reports/objects/a%20b/c.txt", "");

@@ -49,6 +49,24 @@ fn names_of_every_kind() {
 }
 
 #[test]
+fn urls_begin_as_the_bucket_s_region_has_it() {
+    let regions = [("EMEA".parse().unwrap(), "https://emea.example.org".parse().unwrap())];
+    let world = world_of(valetkey_http_common::public_url::PublicUrls::new(BASE.parse().unwrap(), regions).unwrap());
+    for (name, region, base) in [("one", "EMEA", "https://emea.example.org"), ("two", "US", BASE), ("three", "emea", BASE)] {
+        let bucket = world.api("POST", "/buckets", &json!({ "name": name, "region": region }).to_string());
+        assert_eq!(bucket.status, 201, "{bucket:?}");
+        // What is no signed URL stays where the API is.
+        assert_eq!(bucket.header("location"), Some(format!("{BASE}/vk/v1/buckets/{name}").as_str()));
+        assert_eq!(world.api("PUT", &format!("/buckets/{name}/objects/a"), "content").status, 201);
+        for form in ["token", "link"] {
+            let url = world.sign("a", json!({ "bucket": name, "form": form }));
+            let target = url.strip_prefix(base).unwrap_or_else(|| panic!("{url}"));
+            assert_eq!(world.get(target).body, b"content");
+        }
+    }
+}
+
+#[test]
 fn refused() {
     let world = world();
     world.put("a", "x");
@@ -80,7 +98,11 @@ fn refused() {
         json!({ "not_before_at": "2028-01-01T00:00:00Z" }),
         json!({ "filename": "a\r\nSet-Cookie: x" }),
         json!({ "filename": "n".repeat(256) }),
+        json!({ "filename": "" }),
+        json!({ "filename": "", "form": "link" }),
         json!({ "content_type": "text/html\r\nX: y" }),
+        json!({ "content_type": "" }),
+        json!({ "content_type": "text/é", "form": "link" }),
         json!({ "label": "l".repeat(256) }),
         json!({ "addresses": ["300.1.1.1"] }),
         json!({ "upload": { "min_bytes": 2, "max_bytes": 1 } }),
@@ -97,6 +119,8 @@ fn refused() {
         "[]",
         "{}",
         "[[]]",
+        r#"[["reports", "a", null, "read"]]"#,
+        r#"{"bucket": "reports", "key": "a", "permission": "read", "upload": []}"#,
         r#"{"bucket": "reports", "bucket": "strange", "key": "a", "permission": "read"}"#,
     ] {
         world.api("POST", "/signed-urls", body).problem(400, "invalid");

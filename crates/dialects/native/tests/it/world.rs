@@ -13,7 +13,7 @@ use valetkey_dataplane::{ClientAddressPolicy, SignedUrls};
 use valetkey_dialect_native::{Native, NativeContext};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
-use valetkey_http_common::public_url::PublicUrl;
+use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
 use valetkey_model::{Entropy, SecretText, Timestamp};
 use valetkey_objects::{FsOptions, FsStore};
@@ -58,11 +58,16 @@ pub(crate) fn world() -> World {
 
 /// The same, where URLs begin with something else.
 pub(crate) fn world_at(base: &str) -> World {
+    world_of(base.parse::<PublicUrl>().unwrap().into())
+}
+
+/// The same, where the buckets of some regions have URLs of their own.
+pub(crate) fn world_of(public_urls: PublicUrls) -> World {
     let directory = tempfile::tempdir().unwrap();
     let clock = FixedClock::new(Timestamp::from_seconds(1_800_000_000));
     let entropy: Arc<SeededEntropy> = Arc::new(SeededEntropy::from_environment());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let public_url: Arc<PublicUrl> = Arc::new(base.parse().unwrap());
+    let public_url = Arc::new(public_urls.default_url().clone());
     let base_path = public_url.base_path().to_owned();
     let service = runtime.block_on(async {
         let path = directory.path().join("metadata.sqlite3");
@@ -77,7 +82,7 @@ pub(crate) fn world_at(base: &str) -> World {
     let clients = ClientAddressPolicy { trusted_proxies: Arc::new([]), from: ClientAddressFrom::XForwardedFor };
     let signed_urls = SignedUrls::new(service.clone(), clients, entropy.clone(), true);
     let entropy: Arc<dyn Entropy> = entropy;
-    let native = Native::new(NativeContext { service, signed_urls, public_url: public_url.clone(), entropy });
+    let native = Native::new(NativeContext { service, signed_urls, public_urls: Arc::new(public_urls), entropy });
     let mut options = Options::default();
     options.workers = 1;
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), options, Routes { native, public_url }).unwrap();
@@ -92,6 +97,7 @@ fn provisioning() -> Provisioning {
         bearer: Some(SecretText::new(format!("bearer-of-{id}"))),
         scopes: scopes.parse().unwrap(),
         buckets: Vec::new(),
+        expires_at: None,
     };
     let bucket =
         |tenant: &str, name: &str| GivenBucket { tenant: tenant.parse().unwrap(), bucket: NewBucket::new(name.parse().unwrap()) };
@@ -101,7 +107,9 @@ fn provisioning() -> Provisioning {
             key("acme", "app", "*"),
             key("acme", "reader", "object:read"),
             key("acme", "creator", "object:create link:issue"),
+            key("acme", "chief", "* admin"),
             key("other", "stranger", "*"),
+            key("other", "boss", "* admin"),
         ],
         buckets: vec![bucket("acme", "reports"), bucket("other", "strange")],
         signing_keys: Vec::new(),

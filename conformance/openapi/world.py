@@ -1,0 +1,213 @@
+"""The server under test: a process on an empty data directory, with what has to be there for calls to find something."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+
+TENANT = "tenant-1"
+API_KEY = "conformance"
+SECRET = "secret-of-conformance-0123456789"
+BEARER = "bearer-of-conformance-0123456789"
+BUCKET = "reports"
+PUBLIC_BUCKET = "leaflets"
+N_OBJECTS = 40
+N_URLS = 12
+
+BOOTSTRAP = f"""
+[[tenant]]
+name = "{TENANT}"
+
+[[api_key]]
+tenant = "{TENANT}"
+id = "{API_KEY}"
+secret = "{SECRET}"
+bearer = "{BEARER}"
+scopes = ["*", "admin"]
+
+[[bucket]]
+tenant = "{TENANT}"
+name = "{BUCKET}"
+
+[[bucket]]
+tenant = "{TENANT}"
+name = "{PUBLIC_BUCKET}"
+public = true
+"""
+
+
+# Well-formed values of which there is nothing.
+UNKNOWN = {
+    "bucket": "no-such-bucket",
+    "key": "no/such/key.txt",
+    "doomed_key": "no/such/key.txt",
+    "file_number": 1,
+    "file_id": "file_AAAAAAAAAAAAAAAAAAAAAA",
+    "secret": "AAAAAAAAQACAAAAAAAAAAA",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "api_key": "no-such-key",
+    "kid": "no-such-key",
+    "link_id": "lnk_AAAAAAAAAAAAAAAAAAAAAA",
+}
+
+
+class Refused(Exception):
+    """A call that was to succeed, and did not."""
+
+
+class World:
+    """A running server. Every request may come from another address, as a proxy would say it."""
+
+    def __init__(self, binary, directory):
+        bootstrap = directory / "bootstrap.toml"
+        bootstrap.write_text(BOOTSTRAP)
+        proxied = ["--trusted-proxies", "127.0.0.1", "--client-address-from", "x-forwarded-for"]
+        listen = ["--listen", "127.0.0.1:0", "--data", directory / "data", "--bootstrap", bootstrap]
+        self._log = open(directory / "server.log", "wb")
+        self._process = subprocess.Popen(
+            [str(binary), "serve", *map(str, listen), *proxied, "--log", "warn"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            # Without the settings of another server.
+            env={name: value for name, value in os.environ.items() if not name.startswith("VALETKEY_")},
+        )
+        timer = threading.Timer(30, self._process.kill)
+        timer.start()
+        line = self._process.stdout.readline()
+        timer.cancel()
+        if not (listening := re.fullmatch(r"listening on (http://\S+)\n", line)):
+            raise Refused(f"the server did not start; its log is {self._log.name}")
+        self.url = listening[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(30)
+        self._process.kill()
+        self._process.stdout.close()
+        self._log.close()
+
+    @property
+    def is_alive(self):
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def call(self, method, target, body=None, fields=()):
+        """A call that must succeed; gives the decoded JSON, or the bytes."""
+        fields = {"Authorization": f"Bearer {BEARER}", **dict(fields)}
+        if body is not None and not isinstance(body, bytes):
+            fields.setdefault("Content-Type", "application/json")
+            body = json.dumps(body).encode()
+        url = target if target.startswith("http") else self.url + target
+        request = urllib.request.Request(url, body, fields, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                content = answer.read()
+                is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+                return json.loads(content) if is_json and content else content
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{method} {target}: {error.code} {error.read()[:500]}") from error
+
+
+def values(world):
+    """Puts files in, and issues URLs; gives the values that calls should be tried with, by the name of what they are."""
+    found = {
+        # Where a value stands: by the name of its parameter or field, the parts of its path.
+        "places": {"cat": {}, "token": {}, "uploadKey": {}},
+        "tenant": [TENANT],
+        "own_api_key": [API_KEY],
+        "bucket": [BUCKET, PUBLIC_BUCKET],
+        "part_number": [1, 2, 3],
+        "any_tag": ["*"],
+        "other_tag": ['"other"'],
+    }
+    put_objects(world, found)
+    sign(world, found)
+    put_by_vendors(world, found)
+    make_keys(world, found)
+    for name, unknown in UNKNOWN.items():
+        found[name] += [unknown] * (1 + len(found[name]) // 8)
+    return found
+
+
+def put_objects(world, found):
+    """Objects, some of which are only there to be deleted, as are some buckets."""
+    found["doomed_bucket"] = [world.call("POST", "/vk/v1/buckets", {"name": f"doomed-{number}"})["name"] for number in range(N_OBJECTS)]
+    names = ("key", "file_number", "file_id", "raw_file_id", "doomed_key", "doomed_file_number")
+    found.update({name: [] for name in names})
+    for number in range(2 * N_OBJECTS):
+        prefix = "" if number < N_OBJECTS else "doomed_"
+        key = f"2026/{prefix}q{number}.txt"
+        for bucket in (PUBLIC_BUCKET, BUCKET):
+            put = f"/vk/v1/buckets/{bucket}/objects/{key.replace('/', '%2F')}"
+            stored = world.call("PUT", put, b"content of " + key.encode(), {"Content-Type": "text/plain"})
+        found[f"{prefix}key"].append(key)
+        found[f"{prefix}file_number"].append(stored["file_number"])
+        if not prefix:
+            found["file_id"].append(f"file_{stored['file_id']}")
+            found["raw_file_id"].append(stored["raw_file_id"])
+
+
+def sign(world, found):
+    """Native URLs, for reading and writing, limited and not."""
+    found.update({"token": [], "secret": [], "link_id": []})
+    for number, key in enumerate(found["key"][:N_URLS]):
+        asked = {"bucket": BUCKET, "key": key, "permission": "read" if number % 3 else "write", "upload": {"mode": "replace"}}
+        if asked["permission"] == "write" or number % 2:
+            # Enough for all the requests that it will see.
+            asked["uses"] = 100_000
+        token = world.call("POST", "/vk/v1/signed-urls", asked)["url"].split("cat=")[1]
+        found["token"].append(token)
+        found["places"]["cat"][token] = {"bucket": BUCKET, "key": key}
+        link = world.call("POST", "/vk/v1/signed-urls", {**asked, "form": "link"})
+        found["secret"].append(link["url"].rsplit("/", 1)[1])
+        # Others are there to be taken back.
+        found["link_id"].append(world.call("POST", "/vk/v1/signed-urls", asked)["link_id"])
+
+
+def put_by_vendors(world, found):
+    """URLs and uploads of the vendors' APIs."""
+    names = ("uuid", "doomed_uuid", "upload_key", "part_secret", "raw_token", "upload_id")
+    found.update({name: [] for name in names})
+    for number, key in enumerate(found["key"]):
+        quoted = key.replace("/", "%2F")
+        path = f"/oss/v2/buckets/{BUCKET}/objects/{quoted}"
+        for name in ("uuid", "doomed_uuid"):
+            signed = world.call("POST", f"{path}/signed?access=readwrite", {})["signedUrl"]
+            found[name].append(re.search("[^/?]+(?=\\?)", signed)[0])
+        upload = world.call("GET", f"{path}/signeds3upload?parts=1&minutesExpiration=60")
+        world.call("PUT", upload["urls"][0], b"a part")
+        found["upload_key"].append(upload["uploadKey"])
+        found["places"]["uploadKey"][upload["uploadKey"]] = {"bucketKey": BUCKET, "objectKey": key}
+        # Another one, for its parts alone.
+        upload = world.call("GET", f"{path}/signeds3upload?parts=1&minutesExpiration=60")
+        found["part_secret"].append(upload["urls"][0].split("/")[-2])
+        raw = found["raw_file_id"][number]
+        token = world.call("POST", f"/api/v1/rawFiles/{raw}/signedUrl", {"duration": 86400}).decode().split("token=")[1]
+        found["raw_token"].append(token)
+        found["places"]["token"][token] = {"fileId": raw}
+        new = {"tempUploads": [{"size": 7, "name": f"{number}.txt"}]}
+        upload = world.call("POST", "/api/v1/tables/demo.files/tempUploads", new)["results"][0]
+        world.call("PUT", upload["url"], b"content", {"Content-Type": "text/plain"})
+        found["upload_id"].append(upload["id"])
+
+
+def make_keys(world, found):
+    """API keys and signing keys, some of which are only there to be changed and deleted."""
+    found.update({"api_key": [], "doomed_api_key": [], "kid": []})
+    for number in range(N_URLS):
+        for name in ("api_key", "doomed_api_key"):
+            new = {"id": f"{name}-{number}", "scopes": ["object:read"]}
+            found[name].append(world.call("POST", "/vk/v1/api-keys", new)["id"])
+        new = {"kid": f"kid-{number}", "algorithm": "HS256", "owner": f"api_key-{number}"}
+        found["kid"].append(world.call("POST", "/vk/v1/signing-keys", new)["kid"])
