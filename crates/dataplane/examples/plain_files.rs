@@ -16,8 +16,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use rustix::io::ReadWriteFlags;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::SendMode;
 use valetkey_dataplane::body::{FileBody, FilePlan, Part, ResponseBody, SharedFile};
 use valetkey_dataplane::listener::{AcceptMode, ConnectionInfo, Handler, Options, Server};
@@ -92,7 +92,7 @@ impl Open {
 }
 
 impl Handler for Folder {
-    async fn call(&self, request: Request<Incoming>, _: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn call(&self, request: Request<RequestBody>, _: &ConnectionInfo) -> Response<ResponseBody> {
         let Ok(open) = self.open(request.uri().path()) else {
             return status(StatusCode::NOT_FOUND);
         };

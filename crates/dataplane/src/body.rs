@@ -1,7 +1,7 @@
 //! What a response is made of: nothing, bytes, ranges of a file, or any other body.
 //!
-//! A [`FileBody`] yields *markers* instead of file bytes; only a connection of [`listener`](crate::listener) can send them.
-//! Anything between that looks into the data (compression, HTTP/2 framing) would see zeros: give it another body.
+//! A [`FileBody`] is sent by the kernel; only a connection of [`listener`](crate::listener) can send it, and only where it is a
+//! response's whole body.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,12 +12,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::error::MeterError;
-use crate::link::{Link, Transfer};
-use crate::listener::ConnectionInfo;
-use crate::marker::MAX_MARKER_BYTES;
+use crate::http1::response_head;
 
 /// An open file, shared by all responses that send it.
 pub type SharedFile = Arc<dyn AsFd + Send + Sync>;
@@ -25,18 +24,36 @@ pub type SharedFile = Arc<dyn AsFd + Send + Sync>;
 /// Whatever a body may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The body of a response.
+/// The body of a response, and what of its head was made before.
 pub struct ResponseBody {
-    inner: Inner,
-    /// Told when the body is gone, so that the connection's deadlines know the phase.
-    link: Option<Arc<Link>>,
+    pub(crate) content: Content,
+    pub(crate) ready: Option<ReadyHead>,
 }
 
-enum Inner {
+pub(crate) enum Content {
     Empty,
     Bytes(Bytes),
     File(Box<FileBody>),
     Other(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+/// Fields of a head, written out once for many responses. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ReadyHead {
+    /// Lines, each with its CR LF.
+    pub(crate) lines: Bytes,
+    /// What `Content-Length` said: a response to HEAD says it too.
+    pub(crate) content_length: Option<u64>,
+}
+
+impl ReadyHead {
+    /// Writes out these fields, but for those that are the connection's own affair (`Connection`, `Transfer-Encoding`, `Date`).
+    #[must_use]
+    pub fn new(fields: &HeaderMap) -> ReadyHead {
+        let mut lines = Vec::new();
+        let content_length = response_head::append_fields(&mut lines, fields).content_length;
+        ReadyHead { lines: lines.into(), content_length }
+    }
 }
 
 /// File ranges to send, with literal bytes around them.
@@ -60,8 +77,8 @@ pub struct Part {
 /// Decides how far a metered body may go and learns how far it went.
 pub trait Meter: Send {
     /// How many file bytes, counted from the start of this response over all parts, may be handed to the socket. Called when
-    /// everything permitted so far was queued, and again whenever the connection makes progress while this is pending;
-    /// `sent` file bytes were accepted by the kernel by then. Must permit more than before. Not called for an empty file.
+    /// everything permitted so far was accepted by the kernel, `sent` file bytes, and again when it is woken while this is
+    /// pending. Must permit more than before. Not called for an empty file.
     ///
     /// # Errors
     ///
@@ -82,7 +99,7 @@ pub trait Observer: Send {
     fn ended(&mut self, sent: u64, whole: bool);
 }
 
-pub(crate) enum Watch {
+enum Watch {
     Nobody,
     Observer(Box<dyn Observer>),
     Meter(Box<dyn Meter>),
@@ -90,31 +107,30 @@ pub(crate) enum Watch {
 
 /// Ranges of a file as a body. Its length is exact; the handler need not set `Content-Length`.
 pub struct FileBody {
-    transfer: Arc<Transfer>,
-    link: Option<Arc<Link>>,
-    started: bool,
-    parts: std::vec::IntoIter<Part>,
-    trailer: Bytes,
-    /// What of the current part is not yet yielded.
-    current: Range<u64>,
-    /// File bytes yielded as markers.
-    queued: u64,
+    pub(crate) plan: FilePlan,
+    /// File bytes of all parts together.
+    file_bytes: u64,
+    /// Bytes of all kinds.
+    total_bytes: u64,
     permitted: u64,
-    /// Bytes of all kinds not yet yielded.
-    left: u64,
+    /// File bytes that the kernel accepted.
+    sent: u64,
+    is_finishing: bool,
+    is_over: bool,
+    watch: Watch,
 }
 
 impl ResponseBody {
     /// No body.
     #[must_use]
     pub fn empty() -> ResponseBody {
-        Inner::Empty.into()
+        Content::Empty.into()
     }
 
     /// A body that is in memory: written in one call with its head.
     #[must_use]
     pub fn bytes(bytes: impl Into<Bytes>) -> ResponseBody {
-        Inner::Bytes(bytes.into()).into()
+        Content::Bytes(bytes.into()).into()
     }
 
     /// Any other body.
@@ -123,28 +139,25 @@ impl ResponseBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Inner::Other(Box::pin(Mapped(Box::pin(body)))).into()
+        Content::Other(Box::pin(Mapped(Box::pin(body)))).into()
     }
 
-    /// The response is given to hyper: its file begins to count.
-    pub(crate) fn start(&mut self, link: &Arc<Link>) {
-        self.link = Some(Arc::clone(link));
-        if let Inner::File(body) = &mut self.inner {
-            body.link.get_or_insert_with(|| Arc::clone(link));
-            body.start();
-        }
+    /// The same, after these fields: they stand in the head before those of the response, and must not be repeated there.
+    #[must_use]
+    pub fn with_head(self, head: ReadyHead) -> ResponseBody {
+        ResponseBody { ready: Some(head), ..self }
     }
 }
 
-impl From<Inner> for ResponseBody {
-    fn from(inner: Inner) -> ResponseBody {
-        ResponseBody { inner, link: None }
+impl From<Content> for ResponseBody {
+    fn from(content: Content) -> ResponseBody {
+        ResponseBody { content, ready: None }
     }
 }
 
 impl From<FileBody> for ResponseBody {
     fn from(body: FileBody) -> ResponseBody {
-        Inner::File(Box::new(body)).into()
+        Content::File(Box::new(body)).into()
     }
 }
 
@@ -154,45 +167,27 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
-impl Drop for ResponseBody {
-    fn drop(&mut self) {
-        // A file's end must be queued before the connection may count the response as handed over.
-        self.inner = Inner::Empty;
-        if let Some(link) = &self.link {
-            link.response_done();
-        }
-    }
-}
-
+/// For tests of handlers, and for who wraps a body in another one. A connection does not go this way.
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.inner {
-            Inner::Empty => Poll::Ready(None),
-            Inner::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Inner::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Inner::File(body) => Pin::new(&mut **body).poll_frame(cx),
-            Inner::Other(body) => body.as_mut().poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Inner::Empty => true,
-            Inner::Bytes(bytes) => bytes.is_empty(),
-            Inner::File(body) => body.is_end_stream(),
-            Inner::Other(body) => body.is_end_stream(),
+        match &mut self.content {
+            Content::Empty => Poll::Ready(None),
+            Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::File(body) => Pin::new(&mut **body).poll_frame(cx),
+            Content::Other(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Inner::Empty => SizeHint::with_exact(0),
-            Inner::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::File(body) => body.size_hint(),
-            Inner::Other(body) => body.size_hint(),
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::File(body) => body.size_hint(),
+            Content::Other(body) => body.size_hint(),
         }
     }
 }
@@ -216,120 +211,89 @@ impl FileBody {
         FileBody::with_watch(plan, Watch::Meter(meter))
     }
 
-    /// Registers with a connection. Needed only where this body is wrapped in another one: a [`ResponseBody`] is registered
-    /// when the handler returns it.
-    #[must_use]
-    pub fn attached(mut self, connection: &ConnectionInfo) -> FileBody {
-        self.link = Some(Arc::clone(connection.link()));
-        self
-    }
-
     fn with_watch(plan: FilePlan, watch: Watch) -> FileBody {
         let size = |range: &Range<u64>| range.end.saturating_sub(range.start);
         let file_bytes = plan.parts.iter().map(|part| size(&part.range)).sum();
-        let literal_bytes = plan.parts.iter().map(|part| part.preface.len()).sum::<usize>();
+        let literal_bytes = plan.parts.iter().map(|part| part.preface.len()).sum::<usize>() + plan.trailer.len();
         FileBody {
-            permitted: match watch {
-                Watch::Meter(_) => 0,
-                _ => file_bytes,
-            },
-            transfer: Transfer::new(plan.file, file_bytes, watch),
-            link: None,
-            started: false,
-            parts: plan.parts.into_iter(),
-            left: file_bytes + (literal_bytes + plan.trailer.len()) as u64,
-            trailer: plan.trailer,
-            current: 0..0,
-            queued: 0,
+            permitted: if matches!(watch, Watch::Meter(_)) { 0 } else { file_bytes },
+            plan,
+            file_bytes,
+            total_bytes: file_bytes + literal_bytes as u64,
+            sent: 0,
+            is_finishing: false,
+            is_over: false,
+            watch,
         }
     }
 
-    fn start(&mut self) {
-        if let (false, Some(link)) = (self.started, &self.link) {
-            self.started = true;
-            link.open();
-            if self.transfer.total == 0 {
-                self.transfer.before(0);
+    /// How many file bytes may go now, at least one: asks the meter when everything permitted was sent.
+    pub(crate) fn poll_permitted(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, MeterError>> {
+        if self.sent == self.permitted {
+            let permitted = match &mut self.watch {
+                Watch::Meter(meter) => ready!(meter.poll_permit(self.sent, cx))?,
+                _ => self.permitted,
+            };
+            if permitted <= self.sent {
+                return Poll::Ready(Err(MeterError::Denied));
+            }
+            self.permitted = permitted;
+        }
+        Poll::Ready(Ok(self.permitted - self.sent))
+    }
+
+    /// `n` file bytes are about to be handed to the kernel.
+    pub(crate) fn before(&mut self, n: u64) {
+        if self.sent + n >= self.file_bytes && !self.is_finishing {
+            self.is_finishing = true;
+            if let Watch::Meter(meter) = &mut self.watch {
+                meter.finishing();
             }
         }
     }
 
-    /// Asks the meter for more, once everything permitted was queued.
-    fn poll_permitted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MeterError>> {
-        if self.queued < self.permitted {
-            return Poll::Ready(Ok(()));
+    /// The kernel accepted `n` file bytes.
+    pub(crate) fn accepted(&mut self, n: u64) {
+        self.sent += n;
+    }
+
+    /// The response is over; only the first call counts.
+    pub(crate) fn over(&mut self, is_whole: bool) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
         }
-        let permitted = ready!(self.transfer.with_watch(|watch, sent| match watch {
-            Watch::Meter(meter) => meter.poll_permit(sent, cx),
-            _ => Poll::Ready(Err(MeterError::Denied)),
-        }))?;
-        if permitted <= self.queued {
-            return Poll::Ready(Err(MeterError::Denied));
+        let whole = is_whole && self.sent == self.file_bytes;
+        match &mut self.watch {
+            Watch::Nobody => {}
+            Watch::Observer(observer) => observer.ended(self.sent, whole),
+            Watch::Meter(meter) => meter.ended(self.sent, whole),
         }
-        self.permitted = permitted;
-        Poll::Ready(Ok(()))
     }
 }
 
+/// A file body as a part of another body: it cannot be read.
 impl Body for FileBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let me = &mut *self;
-        me.start();
-        loop {
-            if !me.current.is_empty() {
-                let Some(link) = me.link.clone() else {
-                    return Poll::Ready(Some(Err("a file body outside a connection".into())));
-                };
-                ready!(me.poll_permitted(cx))?;
-                let len = (me.current.end - me.current.start).min(me.permitted - me.queued).min(MAX_MARKER_BYTES as u64);
-                let marker = link.push_segment(&me.transfer, me.current.start, len as usize);
-                me.current.start += len;
-                me.queued += len;
-                me.left -= len;
-                return Poll::Ready(Some(Ok(Frame::data(marker))));
-            }
-            let literal = match me.parts.next() {
-                Some(part) => {
-                    me.current = part.range;
-                    part.preface
-                }
-                None if me.trailer.is_empty() => return Poll::Ready(None),
-                None => std::mem::take(&mut me.trailer),
-            };
-            if !literal.is_empty() {
-                me.left -= literal.len() as u64;
-                return Poll::Ready(Some(Ok(Frame::data(literal))));
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(Some(Err("a file body outside a connection".into())))
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.total_bytes)
     }
 }
 
 impl Drop for FileBody {
     fn drop(&mut self) {
-        match &self.link {
-            Some(link) if self.started => link.push_end(&self.transfer, self.left == 0),
-            _ => self.transfer.over(false),
-        }
+        self.over(false);
     }
 }
 
 impl fmt::Debug for FileBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileBody")
-            .field("file_bytes", &self.transfer.total)
-            .field("left_bytes", &self.left)
-            .finish_non_exhaustive()
+        f.debug_struct("FileBody").field("file_bytes", &self.file_bytes).field("sent_bytes", &self.sent).finish_non_exhaustive()
     }
 }
 

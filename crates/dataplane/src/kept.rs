@@ -3,6 +3,7 @@
 //! What is kept holds the very row it was made from, and is good only for a request that found that same row: a change of the
 //! object is another row. Whether a request may have the answer is decided before, each time.
 
+use crate::body::ReadyHead;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use quick_cache::sync::Cache;
@@ -40,8 +41,8 @@ pub(crate) struct Key {
 /// An answer to whoever asks for all of an object, but for how long it may be kept.
 pub(crate) struct Ready {
     pub(crate) object: Arc<ObjectRow>,
-    /// Every field, `Cache-Control` to be replaced.
-    pub(crate) head: HeaderMap,
+    /// Every field but `Cache-Control`.
+    pub(crate) head: ReadyHead,
     /// The object's bytes, if it is small.
     pub(crate) bytes: Option<Bytes>,
 }
@@ -77,7 +78,7 @@ impl Kept {
     }
 
     /// Keeps the head, and with it the bytes if they are few and can be had without waiting for the disk.
-    pub(crate) fn keep(&self, key: Key, object: Arc<ObjectRow>, head: &HeaderMap, blob: &OpenBlob) {
+    pub(crate) fn keep(&self, key: Key, object: Arc<ObjectRow>, head: ReadyHead, blob: &OpenBlob) {
         let bytes = match object.size_bytes {
             size if size <= SMALL_BYTES => match read_all(blob, size) {
                 Some(bytes) => Some(bytes),
@@ -85,7 +86,7 @@ impl Kept {
             },
             _ => None,
         };
-        self.0.insert(key, Arc::new(Ready { object, head: head.clone(), bytes }));
+        self.0.insert(key, Arc::new(Ready { object, head, bytes }));
     }
 }
 

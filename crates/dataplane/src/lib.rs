@@ -1,7 +1,7 @@
 //! The data plane: from a listening socket to the bytes of a file on a connection, and back.
 //!
-//! [`listener`] accepts and runs connections, [`body`] says what a response is made of, `io` hands file ranges to the
-//! kernel beneath hyper. None of them knows of grants, storage or dialects.
+//! [`listener`] accepts and runs connections, [`http1`] is the protocol, [`body`] says what a response is made of. None of them
+//! knows of grants, storage or dialects.
 
 pub mod listener;
 
@@ -9,20 +9,15 @@ pub mod body;
 
 pub mod error;
 
-pub mod framing;
-
-mod io;
+pub mod http1;
 
 mod kept;
-
-mod link;
-
-mod marker;
 
 mod residency;
 
 pub use error::{Error, MeterError};
-pub use io::SendMode;
+pub use http1::request_body::{BodyError, RequestBody};
+pub use http1::writer::SendMode;
 
 mod answer;
 

@@ -1,41 +1,38 @@
 //! Listening sockets, workers and connections.
 //!
-//! Each worker is a thread with a runtime of its own; a connection stays on the worker that got it. hyper parses and
-//! frames; deadlines, caps, the answer to a panic and the end of a connection are here.
+//! Each worker is a thread with a runtime of its own; a connection stays on the worker that got it. Caps and the end of a server
+//! are here; what goes on on a connection is in [`http1`](crate::http1).
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd as _;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode};
-use hyper::body::{Body as _, Incoming};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use crate::SendMode;
 use crate::body::ResponseBody;
 use crate::error::Error;
-use crate::io::{ConnectionIo, SendMode};
-use crate::link::{Expiry, Limits, Link};
-use crate::marker;
+use crate::http1::connection::{Rules, serve};
+use crate::http1::head::HeadLimits;
+use crate::http1::request_body::RequestBody;
+use crate::http1::socket::{Limits, Socket as PacedSocket};
 
 /// Answers requests. A clone is made for each worker and each connection.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// The answer to one request. A panic is answered with 500 and closes the connection.
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         connection: &ConnectionInfo,
     ) -> impl Future<Output = Response<ResponseBody>> + Send;
 }
@@ -44,7 +41,6 @@ pub trait Handler: Clone + Send + Sync + 'static {
 pub struct ConnectionInfo {
     peer: SocketAddr,
     local: SocketAddr,
-    link: Arc<Link>,
 }
 
 impl ConnectionInfo {
@@ -58,10 +54,6 @@ impl ConnectionInfo {
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
-    }
-
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.link
     }
 }
 
@@ -89,7 +81,7 @@ pub struct Options {
     pub header_read_timeout: Duration,
     /// From the end of a response to the next request's first byte.
     pub keep_alive_timeout: Duration,
-    /// Fields in a request's head; `None` is hyper's 100, which needs no allocation.
+    /// Fields in a request's head; more is answered with 431. `None` is 100.
     pub max_headers: Option<usize>,
     /// Bytes of a request's head; more is answered with 431.
     pub max_header_bytes: usize,
@@ -157,7 +149,6 @@ impl Server {
     /// cannot be had, [`Error::Option`] for an option that cannot work.
     pub fn start<H: Handler>(address: SocketAddr, options: Options, handler: H) -> Result<Server, Error> {
         check(&options)?;
-        marker::reserve().map_err(unavailable("address space for markers"))?;
         let shares_port = options.accept == AcceptMode::ReusePort && options.workers > 1;
         if shares_port && address.port() != 0 {
             // A port that is shared between workers could be shared with another server too: one socket that does not share it
@@ -192,7 +183,7 @@ impl Server {
                 options: Arc::clone(&options),
                 census: Arc::clone(&census),
                 worker: Arc::clone(&workers[index]),
-                http: http1(&options),
+                rules: rules(&options),
                 limits: limits(&options),
                 handler: handler.clone(),
             });
@@ -262,7 +253,7 @@ struct Shop<H> {
     options: Arc<Options>,
     census: Arc<Census>,
     worker: Arc<Worker>,
-    http: hyper::server::conn::http1::Builder,
+    rules: Rules,
     limits: Limits,
     handler: H,
 }
@@ -350,124 +341,19 @@ impl<H: Handler> Shop<H> {
             tracing::debug!(%peer, "too many connections");
             return;
         };
-        let link = Link::new(stream.as_fd(), Instant::now());
-        let io = ConnectionIo::new(stream, Arc::clone(&link), self.options.send);
-        let served = Arc::new((self.handler.clone(), ConnectionInfo { peer, local, link: Arc::clone(&link) }));
-        let service = hyper::service::service_fn(move |request| answer(Arc::clone(&served), request));
-        let connection = Connection {
-            http: self.http.serve_connection(TokioIo::new(io), service),
-            link,
-            limits: self.limits,
-            sleep: None,
-            is_stopping: false,
-            place: self.worker.enter(),
-            _seat: seat,
-        };
-        tokio::spawn(connection);
-    }
-}
-
-/// The answer to one request, whatever the handler does.
-async fn answer<H: Handler>(
-    served: Arc<(H, ConnectionInfo)>,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, std::convert::Infallible> {
-    let (handler, connection) = &*served;
-    let link = &connection.link;
-    let mut response = match link.request(&request, !request.body().is_end_stream()) {
-        Ok(last) => {
-            let outcome = AssertUnwindSafe(async { handler.call(request, connection).await }).catch_unwind().await;
-            match outcome {
-                Ok(response) if last => closing(response),
-                Ok(response) => response,
-                Err(_) => {
-                    tracing::error!("a handler panicked");
-                    closing(plain(StatusCode::INTERNAL_SERVER_ERROR))
-                }
-            }
-        }
-        Err(error) => {
-            tracing::info!(%error, "request refused");
-            link.must_linger();
-            closing(plain(StatusCode::BAD_REQUEST))
-        }
-    };
-    response.body_mut().start(link);
-    Ok(response)
-}
-
-fn plain(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    response
-}
-
-/// A connection with its deadlines.
-struct Connection<C> {
-    http: C,
-    link: Arc<Link>,
-    limits: Limits,
-    /// Armed lazily: an earlier deadline moves it, a later one lets it fire and arm again.
-    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
-    is_stopping: bool,
-    place: Place,
-    _seat: Seat,
-}
-
-/// What a connection's task needs of hyper's connection.
-trait Serve: Future<Output = hyper::Result<()>> + Unpin {
-    fn finish(&mut self);
-}
-
-impl<S> Serve for hyper::server::conn::http1::Connection<TokioIo<ConnectionIo>, S>
-where
-    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody> + Unpin,
-    S::Error: Into<crate::body::BoxError>,
-{
-    fn finish(&mut self) {
-        Pin::new(self).graceful_shutdown();
-    }
-}
-
-impl<C: Serve> Future for Connection<C> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let me = self.get_mut();
-        match me.place.stage(cx.waker()) {
-            AT_ONCE => return Poll::Ready(()),
-            GRACEFUL if !me.is_stopping => {
-                me.is_stopping = true;
-                me.http.finish();
-            }
-            _ => {}
-        }
-        if let Poll::Ready(outcome) = Pin::new(&mut me.http).poll(cx) {
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "connection ended");
-            }
-            return Poll::Ready(());
-        }
-        loop {
-            if let Some(sleep) = &mut me.sleep
-                && sleep.as_mut().poll(cx).is_ready()
-            {
-                me.sleep = None;
-            }
-            let next = match me.link.expired(&me.limits, Instant::now()) {
-                Expiry::Later(Some(next)) => next.into(),
-                Expiry::Later(None) => return Poll::Pending,
-                due => {
-                    tracing::debug!(?due, "connection cut");
-                    return Poll::Ready(());
-                }
-            };
-            match &mut me.sleep {
-                Some(sleep) if sleep.deadline() <= next => return Poll::Pending,
-                Some(sleep) => sleep.as_mut().reset(next),
-                None => me.sleep = Some(Box::pin(tokio::time::sleep_until(next))),
-            }
-        }
+        let mut place = self.worker.enter();
+        let (handler, rules, socket) = (self.handler.clone(), self.rules, PacedSocket::new(stream, self.limits));
+        tokio::spawn(async move {
+            let _seat = seat;
+            let worker = Arc::clone(&place.worker);
+            let info = ConnectionInfo { peer, local };
+            let mut served = pin!(serve(handler, info, socket, rules, || worker.is_stopping()));
+            std::future::poll_fn(|cx| match place.stage(cx.waker()) {
+                AT_ONCE => Poll::Ready(()),
+                _ => served.as_mut().poll(cx),
+            })
+            .await;
+        });
     }
 }
 
@@ -495,6 +381,10 @@ struct Tasks {
 impl Worker {
     fn n_assigned(&self) -> usize {
         self.n_waiting.load(Ordering::Relaxed) + self.n_here.load(Ordering::Relaxed)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stage.load(Ordering::Acquire) >= GRACEFUL
     }
 
     fn enter(self: &Arc<Self>) -> Place {
@@ -610,7 +500,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 fn check(options: &Options) -> Result<(), Error> {
-    /// hyper's least buffer.
+    /// Smaller reads cost more than their memory is worth.
     const MIN_BUFFER_BYTES: usize = 8 << 10;
     let fault = |option, found: usize, expected| Err(Error::Option { option, found: found.to_string(), expected });
     if options.workers == 0 {
@@ -645,17 +535,12 @@ fn listen(address: SocketAddr, options: &Options, shares_port: bool) -> Result<S
     })
 }
 
-/// hyper's own header timer is off: it would cost a timer per request, and cannot tell an idle connection from a slow head.
-/// `pipeline_flush` and `writev(false)` must stay off: they would copy markers.
-fn http1(options: &Options) -> hyper::server::conn::http1::Builder {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.header_read_timeout(None)
-        .max_header_size(options.max_header_bytes)
-        .max_buf_size(options.read_buffer_bytes.max(options.max_header_bytes));
-    if let Some(max_headers) = options.max_headers {
-        http.max_headers(max_headers);
+fn rules(options: &Options) -> Rules {
+    Rules {
+        head: HeadLimits { max_bytes: options.max_header_bytes, max_fields: options.max_headers.unwrap_or(100) },
+        read_buffer_bytes: options.read_buffer_bytes,
+        send: options.send,
     }
-    http
 }
 
 fn limits(options: &Options) -> Limits {

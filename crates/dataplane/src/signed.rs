@@ -1,15 +1,15 @@
 //! Signed URLs: a request with its credential in, an answer in the dialect's shape out.
 
 use crate::answer::{Representation, Selected, select, send};
-use crate::body::ResponseBody;
+use crate::body::{ReadyHead, ResponseBody};
 use crate::face::{Face, status};
+use crate::http1::request_body::RequestBody;
 use crate::kept::{Kept, Key, Ready, asks_for_all};
 use crate::listener::{ConnectionInfo, closing};
 use crate::receive::{ReceiveError, WriteHeaders, receive};
 use http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl SignedUrls {
         face: &dyn Face,
         credential: PresentedCredential<'_>,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
         if parts.method == http::Method::OPTIONS {
@@ -170,7 +170,7 @@ impl SignedUrls {
     async fn whole(&self, face: &dyn Face, key: Key, found: Found, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
         let cache_control = caching(found.grant()).cache_control(found.grant().at());
         let kept = self.kept.find(&key, found.object());
-        let mut head = match &kept {
+        let head = match &kept {
             Some(ready) => ready.head.clone(),
             None => self.whole_head(face, &found, parts),
         };
@@ -182,24 +182,25 @@ impl SignedUrls {
                 let reservation = self.service.reserve(found.select(vec![0..object.size_bytes])).await?;
                 let delivery = self.service.open(reservation).await?;
                 if ready.is_none() && Kept::is_due() {
-                    self.kept.keep(key, object, &head, &delivery.blob);
+                    self.kept.keep(key, object, head.clone(), &delivery.blob);
                 }
                 send(delivery, None)
             }
         };
-        head.insert(CACHE_CONTROL, cache_control);
-        let mut answer = Response::new(body);
-        *answer.headers_mut() = head;
+        let mut answer = Response::new(body.with_head(head));
+        answer.headers_mut().insert(CACHE_CONTROL, cache_control);
         Ok(answer)
     }
 
-    /// The head of an answer with all of an object.
-    fn whole_head(&self, face: &dyn Face, found: &Found, parts: &Parts) -> HeaderMap {
+    /// The head of an answer with all of an object, but for how long it may be kept.
+    fn whole_head(&self, face: &dyn Face, found: &Found, parts: &Parts) -> ReadyHead {
         let head = match self.select(face, found, parts) {
             Selected::Send { head, .. } => head.map(|()| ResponseBody::empty()),
             Selected::Answer(answer) => *answer,
         };
-        self.finished(head).into_parts().0.headers
+        let mut head = self.finished(head);
+        head.headers_mut().remove(CACHE_CONTROL);
+        ReadyHead::new(head.headers())
     }
 
     async fn with_digests(&self, found: Found) -> Result<Found, Refusal> {
@@ -233,7 +234,7 @@ impl SignedUrls {
         face: &dyn Face,
         presented: &Presented<'_>,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
         let face = self.face_for(face, presented.credential, || Some(grant.terms().dialect));

@@ -3,11 +3,11 @@
 use crate::documents::Documents;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::Level;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, closing};
 use valetkey_dialect_autodesk::Autodesk;
@@ -89,7 +89,7 @@ impl Dispatch {
 }
 
 impl Handler for Dispatch {
-    async fn call(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn call(&self, request: Request<RequestBody>, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let began = tracing::enabled!(Level::DEBUG).then(Instant::now);
         let (uri, method) = (request.uri().clone(), request.method().clone());
         let path = collapse_leading_slashes(uri.path());
@@ -116,7 +116,7 @@ impl Targets {
     async fn answer(
         &self,
         route: Route,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         path: &str,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {

@@ -3,9 +3,9 @@
 use crate::{docs, openapi};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
-use hyper::body::Bytes;
 use sha2::{Digest as _, Sha256};
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::precondition::{self, Access, Outcome, Validators};

@@ -235,7 +235,7 @@ fn start_at(address: std::net::SocketAddr, options: Options) -> Result<Server, v
     impl valetkey_dataplane::listener::Handler for Nothing {
         async fn call(
             &self,
-            _: http::Request<hyper::body::Incoming>,
+            _: http::Request<valetkey_dataplane::RequestBody>,
             _: &valetkey_dataplane::listener::ConnectionInfo,
         ) -> http::Response<valetkey_dataplane::body::ResponseBody> {
             crate::rig::status(404)

@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 use valetkey_dataplane::MeterError;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::{FileBody, FilePlan, Meter, Observer, Part, ResponseBody, SharedFile};
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server, closing};
 
@@ -152,14 +152,14 @@ impl Observer for Watcher {
 }
 
 type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
-type Route = dyn Fn(Request<Incoming>) -> Answer + Send + Sync;
+type Route = dyn Fn(Request<RequestBody>) -> Answer + Send + Sync;
 
 /// A handler from a closure.
 #[derive(Clone)]
 pub(crate) struct Routes(Arc<Route>);
 
 impl Handler for Routes {
-    async fn call(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn call(&self, request: Request<RequestBody>, connection: &ConnectionInfo) -> Response<ResponseBody> {
         assert_ne!(connection.peer(), connection.local());
         (self.0)(request).await
     }
@@ -170,7 +170,7 @@ pub(crate) fn ok(body: impl Into<ResponseBody>) -> Response<ResponseBody> {
 }
 
 /// Starts a server whose handler is `route`.
-pub(crate) fn start<A>(options: Options, route: impl Fn(Request<Incoming>) -> A + Send + Sync + 'static) -> Server
+pub(crate) fn start<A>(options: Options, route: impl Fn(Request<RequestBody>) -> A + Send + Sync + 'static) -> Server
 where
     A: Future<Output = Response<ResponseBody>> + Send + 'static,
 {

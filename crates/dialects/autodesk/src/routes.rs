@@ -15,10 +15,10 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{
@@ -95,7 +95,7 @@ impl Autodesk {
     }
 
     /// Answers one request; `path` is its raw path without the base path.
-    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments.as_slice() {
@@ -125,7 +125,7 @@ impl Autodesk {
         }
     }
 
-    async fn api(&self, call: Call, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
+    async fn api(&self, call: Call, body: RequestBody, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
         match (&call.parts.method, segments) {
             (&Method::POST, ["authentication", "v2", "token"]) => self.token(&call, body).await,
             (_, ["authentication", "v2", "token"]) => Ok(method_not_allowed("POST")),
@@ -153,7 +153,7 @@ impl Autodesk {
     async fn object(
         &self,
         mut call: Call,
-        body: Incoming,
+        body: RequestBody,
         place: RawPlace<'_>,
         rest: &[&str],
     ) -> Result<Response<ResponseBody>, ApiError> {
@@ -200,7 +200,7 @@ impl Autodesk {
     }
 
     /// `POST /authentication/v2/token`: the client in `Authorization: Basic` or in the form.
-    async fn token(&self, call: &Call, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn token(&self, call: &Call, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         if !is_type(&call.parts.headers, "application/x-www-form-urlencoded") {
             return Err(Gateway::NotForm.into());
         }
@@ -234,7 +234,7 @@ impl Autodesk {
         })
     }
 
-    async fn create_bucket(&self, call: &Call, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_bucket(&self, call: &Call, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         principal.require(Scope::BucketCreate)?;
         let region = region(&call.parts.headers, Query::new(call.parts.uri.query()))?;
@@ -335,7 +335,7 @@ impl Autodesk {
         }
     }
 
-    async fn put_object(&self, call: &Call, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+    async fn put_object(&self, call: &Call, body: RequestBody, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
@@ -367,7 +367,7 @@ impl Autodesk {
     }
 
     /// `POST …/signed`.
-    async fn sign(&self, call: &Call, body: Incoming, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
+    async fn sign(&self, call: &Call, body: RequestBody, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         principal.require(Scope::LinkIssue)?;
         let query = Query::new(call.parts.uri.query());
@@ -453,7 +453,7 @@ impl Autodesk {
     async fn complete_upload(
         &self,
         call: &Call,
-        body: Incoming,
+        body: RequestBody,
         place: RawPlace<'_>,
     ) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
@@ -551,7 +551,7 @@ fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
     Ok(Duration::from_secs(u64::from(minutes) * 60))
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
         ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => {
             ApiError::Reason(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".into())

@@ -8,7 +8,7 @@ use crate::wire::hex;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::receive;
@@ -23,7 +23,7 @@ impl Autodesk {
     pub(crate) async fn signed_url(
         &self,
         mut parts: Parts,
-        body: Incoming,
+        body: RequestBody,
         credential: Option<PresentedCredential<'_>>,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
@@ -53,7 +53,7 @@ impl Autodesk {
     }
 
     /// `/oss/v2/uploads/{secret}/{part}`.
-    pub(crate) async fn part_url(&self, parts: &Parts, body: Incoming, secret: &str, number: &str) -> Response<ResponseBody> {
+    pub(crate) async fn part_url(&self, parts: &Parts, body: RequestBody, secret: &str, number: &str) -> Response<ResponseBody> {
         let mut answer = match parts.method {
             Method::PUT => match self.put_part(parts, body, secret, number).await {
                 Ok(answer) => answer,
@@ -75,7 +75,7 @@ impl Autodesk {
     async fn put_part(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
         secret: &str,
         number: &str,
     ) -> Result<Response<ResponseBody>, ApiError> {

@@ -8,8 +8,8 @@ use crate::translate::{
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::sync::Arc;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{SignedUrls, receive_whole};
@@ -51,7 +51,7 @@ impl Datalab {
     }
 
     /// Answers one request; `path` is its raw path without the base path.
-    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let unread = !matches!(parts.method, Method::GET | Method::HEAD);
         let segments: Vec<&str> = path.strip_prefix("/api/v1/files").unwrap_or(path).split('/').skip(1).collect();
@@ -65,7 +65,7 @@ impl Datalab {
     async fn api(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
         segments: &[&str],
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
@@ -97,7 +97,7 @@ impl Datalab {
     }
 
     /// `POST /api/v1/files/upload`: a file that has its ids, and a URL for its bytes.
-    async fn upload(&self, principal: &Principal, parts: &Parts, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn upload(&self, principal: &Principal, parts: &Parts, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let new = new_file(&parts.headers, &whole(body).await?)?;
         // Before anything is kept: without the URL it would be of no use.
         principal.require(Scope::LinkIssue)?;
@@ -180,7 +180,7 @@ fn known(id: &str) -> Result<FileRef, ApiError> {
     file_ref(id)?.ok_or_else(no_such_file)
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     Ok(receive_whole(body, MAX_BODY_BYTES).await?)
 }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{ReceiveError, SignedUrls, receive_whole};
@@ -55,7 +55,7 @@ impl FlexPortal {
     /// Answers one request; `path` is its raw path without the base path.
     ///
     /// Pages of any origin may call: they need the token for it, which no browser adds by itself.
-    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let unread = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let mut answer = match self.api(&parts, body, path, connection).await {
@@ -73,7 +73,7 @@ impl FlexPortal {
     async fn api(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
         path: &str,
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
@@ -111,7 +111,12 @@ impl FlexPortal {
     }
 
     /// `POST /v1/files/url`.
-    async fn sign(&self, parts: &Parts, body: Incoming, connection: &ConnectionInfo) -> Result<Response<ResponseBody>, ApiError> {
+    async fn sign(
+        &self,
+        parts: &Parts,
+        body: RequestBody,
+        connection: &ConnectionInfo,
+    ) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(parts, connection)?;
         let UrlRequest { action, lifetime } = url_request(url_body(&parts.headers, &whole(body).await?)?)?;
         let (file, issued) = match action {
@@ -157,7 +162,7 @@ fn preflight(parts: &Parts) -> Response<ResponseBody> {
     answer
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
         ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => ApiError::TooLarge,
         error => error.into(),

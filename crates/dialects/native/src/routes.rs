@@ -15,13 +15,13 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{
@@ -91,7 +91,7 @@ impl Native {
     }
 
     /// Answers one request; `path` is its raw path without the base path.
-    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         if path.starts_with("/o/") {
             return self.token_url(&parts, body, path, connection).await;
@@ -115,7 +115,13 @@ impl Native {
     }
 
     /// `/o/{bucket}/{object key}?cat={token}`; without a token it is for what is public.
-    async fn token_url(&self, parts: &Parts, body: Incoming, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn token_url(
+        &self,
+        parts: &Parts,
+        body: RequestBody,
+        path: &str,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
         if is_partial_upload(parts) {
             return partial_upload_refused();
         }
@@ -138,7 +144,13 @@ impl Native {
     }
 
     /// `/l/{secret}` and `/l/{secret}/{decorative file name}`.
-    async fn link_url(&self, parts: &Parts, body: Incoming, rest: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn link_url(
+        &self,
+        parts: &Parts,
+        body: RequestBody,
+        rest: &str,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
         if is_partial_upload(parts) {
             return partial_upload_refused();
         }
@@ -150,7 +162,7 @@ impl Native {
         }
     }
 
-    async fn api(&self, call: Call<'_>, body: Incoming, path: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn api(&self, call: Call<'_>, body: RequestBody, path: &str) -> Result<Response<ResponseBody>, ApiError> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (call.method(), segments.as_slice()) {
             (&Method::POST, ["token"]) => self.token(call, body).await,
@@ -197,7 +209,7 @@ impl Native {
         }
     }
 
-    async fn token(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn token(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = match credential(&call.parts.headers)? {
             Some(Credential::Basic { user, password }) => self.service().authenticate_client(&user, &password, call.client)?,
             _ => self.principal(call)?,
@@ -210,7 +222,7 @@ impl Native {
         Ok(json(StatusCode::OK, &access_token_body(token)))
     }
 
-    async fn create_bucket(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_bucket(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let new: NewBucketBody = parse(&whole(body).await?)?;
         let bucket = self.service().create_bucket(&principal, new_bucket(new)).await?;
@@ -239,7 +251,7 @@ impl Native {
         Ok(json(StatusCode::OK, &bucket_body(&bucket)))
     }
 
-    async fn update_bucket(&self, call: Call<'_>, body: Incoming, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn update_bucket(&self, call: Call<'_>, body: RequestBody, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let name = bucket_name(bucket)?;
         let BucketUpdateBody { public } = parse(&whole(body).await?)?;
@@ -266,7 +278,7 @@ impl Native {
     async fn put_object(
         &self,
         call: Call<'_>,
-        body: Incoming,
+        body: RequestBody,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<Response<ResponseBody>, ApiError> {
@@ -349,7 +361,7 @@ impl Native {
         Ok(nothing())
     }
 
-    async fn issue(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn issue(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let bytes = whole(body).await?;
         // Read as what it is to be, not by way of a map: there a name that stands twice would count the last time.
@@ -372,7 +384,7 @@ impl Native {
         })
     }
 
-    async fn revoke(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn revoke(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let revocations: RevocationsBody = parse(&whole(body).await?)?;
         if revocations.link_ids.is_empty() || revocations.link_ids.len() > MAX_URLS {
@@ -443,7 +455,7 @@ fn limit(query: Query<'_>) -> Result<u32, ServiceError> {
     limit.ok_or_else(|| invalid("limit", format!("`{value}`"), format!("1 to {}", PAGE.1)))
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
         ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => {
             let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large");

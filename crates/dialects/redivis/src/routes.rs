@@ -12,9 +12,9 @@ use futures_util::future::try_join_all;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{Representation, Selected, SignedUrls, receive_whole, select, send};
@@ -69,7 +69,7 @@ impl Redivis {
     }
 
     /// Answers one request; `path` is its raw path without the base path.
-    pub async fn call(&self, request: Request<Incoming>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let call = Call { parts: &parts, client: self.context.signed_urls.client_of(&parts, connection) };
         let segments: Vec<&str> = path.strip_prefix("/api/v1/").unwrap_or(path).split('/').collect();
@@ -90,7 +90,7 @@ impl Redivis {
     async fn file_url(
         &self,
         call: Call<'_>,
-        body: Incoming,
+        body: RequestBody,
         path: &str,
         id: &str,
         connection: &ConnectionInfo,
@@ -113,7 +113,7 @@ impl Redivis {
     async fn read_file(
         &self,
         call: Call<'_>,
-        body: Incoming,
+        body: RequestBody,
         path: &str,
         id: &str,
         connection: &ConnectionInfo,
@@ -165,7 +165,7 @@ impl Redivis {
         }
     }
 
-    async fn api(&self, call: Call<'_>, body: Incoming, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
+    async fn api(&self, call: Call<'_>, body: RequestBody, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
         match (&call.parts.method, segments) {
             (&Method::POST, ["rawFiles", id, "signedUrl"]) => self.sign(call, body, id).await,
             (&Method::POST, ["tables", table, "tempUploads"]) => self.create_temp_uploads(call, body, table).await,
@@ -199,7 +199,7 @@ impl Redivis {
     }
 
     /// `POST …/rawFiles/{fileId}/signedUrl`: the URL and nothing else, as text.
-    async fn sign(&self, call: Call<'_>, body: Incoming, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn sign(&self, call: Call<'_>, body: RequestBody, id: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let id = file_id(id)?;
         let lifetime = lifetime(&call.parts.headers, &whole(body).await?)?;
@@ -210,7 +210,12 @@ impl Redivis {
     }
 
     /// `POST …/tables/{ref}/tempUploads`: files that have their ids, and URLs for their bytes.
-    async fn create_temp_uploads(&self, call: Call<'_>, body: Incoming, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_temp_uploads(
+        &self,
+        call: Call<'_>,
+        body: RequestBody,
+        table: &str,
+    ) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
         principal.require(Scope::LinkIssue)?;
@@ -227,7 +232,7 @@ impl Redivis {
     }
 
     /// `POST …/tables/{ref}/rawFiles`: what was uploaded is files from now on, all of it or, as far as can be told beforehand, none.
-    async fn create_raw_files(&self, call: Call<'_>, body: Incoming, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_raw_files(&self, call: Call<'_>, body: RequestBody, table: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
         table_reference(table)?;
@@ -273,7 +278,7 @@ fn text(text: String) -> Response<ResponseBody> {
     answer
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ApiError> {
+async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     Ok(receive_whole(body, MAX_BODY_BYTES).await?)
 }
 

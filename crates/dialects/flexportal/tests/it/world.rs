@@ -1,12 +1,12 @@
 //! A server over a fresh directory, and a client that writes and reads bytes.
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
@@ -72,7 +72,7 @@ impl Face for BareFace {
 }
 
 impl Handler for Routes {
-    async fn call(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<ResponseBody> {
+    async fn call(&self, request: Request<RequestBody>, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let uri = request.uri().clone();
         let path = collapse_leading_slashes(uri.path());
         if FlexPortal::owns(path) {

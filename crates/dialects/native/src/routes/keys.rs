@@ -10,7 +10,7 @@ use crate::wire::keys::{
     ApiKeyUpdateBody, ApiKeysBody, NewApiKeyBody, NewSigningKeyBody, NothingBody, SigningKeyUpdateBody, SigningKeysBody,
 };
 use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
+use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::query::Query;
 
@@ -19,7 +19,7 @@ impl Native {
     pub(super) async fn api_keys(
         &self,
         call: Call<'_>,
-        body: Incoming,
+        body: RequestBody,
         rest: &[&str],
     ) -> Result<Response<ResponseBody>, ApiError> {
         match (call.method(), rest) {
@@ -36,7 +36,7 @@ impl Native {
         }
     }
 
-    async fn create_api_key(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_api_key(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let new: NewApiKeyBody = parse(&whole(body).await?)?;
         let issued = self.service().create_api_key(&principal, new_api_key(new), call.client).await?;
@@ -56,7 +56,7 @@ impl Native {
         Ok(json(StatusCode::OK, &api_key_body(&row)))
     }
 
-    async fn update_api_key(&self, call: Call<'_>, body: Incoming, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn update_api_key(&self, call: Call<'_>, body: RequestBody, id: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let id = name("id", id)?;
         let update: ApiKeyUpdateBody = parse(&whole(body).await?)?;
@@ -64,7 +64,7 @@ impl Native {
         Ok(json(StatusCode::OK, &api_key_body(&row)))
     }
 
-    async fn rotate_api_key(&self, call: Call<'_>, body: Incoming, id: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn rotate_api_key(&self, call: Call<'_>, body: RequestBody, id: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let id = name("id", id)?;
         let bytes = whole(body).await?;
@@ -84,7 +84,7 @@ impl Native {
     pub(super) async fn signing_keys(
         &self,
         call: Call<'_>,
-        body: Incoming,
+        body: RequestBody,
         rest: &[&str],
     ) -> Result<Response<ResponseBody>, ApiError> {
         match (call.method(), rest) {
@@ -98,7 +98,7 @@ impl Native {
         }
     }
 
-    async fn create_signing_key(&self, call: Call<'_>, body: Incoming) -> Result<Response<ResponseBody>, ApiError> {
+    async fn create_signing_key(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let new: NewSigningKeyBody = parse(&whole(body).await?)?;
         let issued = self.service().create_signing_key(&principal, new_signing_key(new)?).await?;
@@ -118,7 +118,7 @@ impl Native {
         Ok(json(StatusCode::OK, &signing_key_body(&row)))
     }
 
-    async fn update_signing_key(&self, call: Call<'_>, body: Incoming, kid: &str) -> Result<Response<ResponseBody>, ApiError> {
+    async fn update_signing_key(&self, call: Call<'_>, body: RequestBody, kid: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         let kid = name("kid", kid)?;
         let update: SigningKeyUpdateBody = parse(&whole(body).await?)?;
