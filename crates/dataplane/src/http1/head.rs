@@ -198,7 +198,7 @@ fn request_line(bytes: &Bytes, start: usize, end: usize) -> Result<(Method, Uri,
     let version = match &line[last + 1..] {
         b"HTTP/1.1" => Version::HTTP_11,
         b"HTTP/1.0" => Version::HTTP_10,
-        other if other.starts_with(b"HTTP/") => return Err(Refused::Version),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => return Err(Refused::Version),
         _ => return Err(Refused::Malformed("no version")),
     };
     let method = Method::from_bytes(&line[..first]).map_err(|_| Refused::Malformed("no method"))?;
@@ -358,96 +358,29 @@ mod tests {
         let field = |field: &str| format!("PUT / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n").into_bytes();
         let line = |line: &str| format!("{line}\r\nHost: a\r\n\r\n").into_bytes();
         for line_of_request in [
-            "GET /",
-            "GET",
-            "",
-            "GET  / HTTP/1.1",
-            "GET /  HTTP/1.1",
-            " GET / HTTP/1.1",
-            "GET / HTTP/1.1 ",
-            "GET\t/\tHTTP/1.1",
-            "GET /a b HTTP/1.1",
-            "GET /\0 HTTP/1.1",
-            "GET /\r HTTP/1.1",
-            "GET / HTTP/1.1\r",
-            "G:T / HTTP/1.1",
-            "G\u{e9}T / HTTP/1.1",
-            "GET /a#b HTTP/1.1",
-            "GET a/b HTTP/1.1",
-            "GET a HTTP/1.1",
-            "GET * HTTP/1.1",
-            "OPTIONS ** HTTP/1.1",
-            "OPTIONS h:80 HTTP/1.1",
-            "CONNECT h:80 HTTP/1.1",
-            "GET ftp://h/ HTTP/1.1",
-            "GET http:// HTTP/1.1",
-            "GET /<> HTTP/1.1",
-            "GET /\u{7f} HTTP/1.1",
-            "GET / http/1.1",
-            "GET / HTP/1.1",
-            "\u{16}\u{3}\u{1}",
-            "\0\0\0",
-            "\n",
+            "GET /", "GET", "", "GET  / HTTP/1.1", "GET /  HTTP/1.1", " GET / HTTP/1.1", "GET / HTTP/1.1 ", "GET\t/\tHTTP/1.1", "GET /a b HTTP/1.1",
+            "GET /\0 HTTP/1.1", "GET /\r HTTP/1.1", "GET / HTTP/1.1\r", "G:T / HTTP/1.1", "G\u{e9}T / HTTP/1.1", "GET /a#b HTTP/1.1",
+            "GET a/b HTTP/1.1", "GET a HTTP/1.1", "GET * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS h:80 HTTP/1.1", "CONNECT h:80 HTTP/1.1",
+            "GET ftp://h/ HTTP/1.1", "GET http:// HTTP/1.1", "GET /<> HTTP/1.1", "GET /\u{7f} HTTP/1.1", "GET / http/1.1", "GET / HTP/1.1", "GET / HTTP/1.1x", "GET / HTTP/01.1", "GET / HTTP/",
+            "\u{16}\u{3}\u{1}", "\0\0\0", "\n",
         ] {
             let refused = check(&line(line_of_request)).expect_err(line_of_request);
             assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{line_of_request:?}");
         }
-        for version in ["PRI * HTTP/2.0", "GET / HTTP/9.9", "GET / HTTP/1.2", "GET / HTTP/1.1x", "GET / HTTP/01.1", "GET / HTTP/"]
-        {
+        for version in ["PRI * HTTP/2.0", "GET / HTTP/9.9", "GET / HTTP/1.2"] {
             assert_eq!(check(&line(version)).expect_err(version), Refused::Version);
         }
         for bad in [
-            "nonsense",
-            ": y",
-            "X : y",
-            "X\t: y",
-            " X: y",
-            "X: y\r\n z",
-            "X: y\r\n\tz",
-            "X: \0",
-            "X: a\rb",
-            "X: y\r",
-            "X: \u{b}y",
-            "X: \u{7f}",
-            "X\u{e9}: y",
-            "X(: y",
-            "X: y\n",
-            "X: y\nY: z",
-            "\n",
-            "X: y\r\r\n",
-            "Content-Length:",
-            "Content-Length: ",
-            "Content-Length: +5",
-            "Content-Length: -5",
-            "Content-Length: 5 5",
-            "Content-Length: 5, 5",
-            "Content-Length: 0x5",
-            "Content-Length: 5.0",
-            "Content-Length: five",
-            "Content-Length: \u{663}",
-            "Content-Length: 18446744073709551616",
-            "Content-Length: 5\u{b}",
-            "Content-Length: 5\r\nContent-Length: 5",
-            "Content-Length: 5\r\ncontent-length: 6",
-            "Content-Length: 0\r\nContent-Length: 0",
-            "Content-Length: 5\r\nTransfer-Encoding: chunked",
-            "Transfer-Encoding: chunked\r\nContent-Length: 5",
-            "Transfer-Encoding: chunked\r\nContent-Length: 0",
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-            "Transfer-Encoding: gzip, chunked",
-            "Transfer-Encoding: chunked, gzip",
-            "Transfer-Encoding: chunked, chunked",
-            "Transfer-Encoding: chunked,",
-            "Transfer-Encoding: ,chunked",
-            "Transfer-Encoding: \"chunked\"",
-            "Transfer-Encoding: chunked;a=b",
-            "Transfer-Encoding: xchunked",
-            "Transfer-Encoding: identity",
-            "Transfer-Encoding: gzip",
-            "Transfer-Encoding:",
-            "Transfer-Encoding: \u{b}chunked",
-            "Transfer-Encoding : chunked",
-            "Content-Length : 5",
+            "nonsense", ": y", "X : y", "X\t: y", " X: y", "X: y\r\n z", "X: y\r\n\tz", "X: \0", "X: a\rb", "X: y\r", "X: \u{b}y", "X: \u{7f}", "X\u{e9}: y", "X(: y",
+            "X: y\n", "X: y\nY: z", "\n", "X: y\r\r\n",
+            "Content-Length:", "Content-Length: ", "Content-Length: +5", "Content-Length: -5", "Content-Length: 5 5", "Content-Length: 5, 5", "Content-Length: 0x5",
+            "Content-Length: 5.0", "Content-Length: five", "Content-Length: \u{663}", "Content-Length: 18446744073709551616", "Content-Length: 5\u{b}",
+            "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\ncontent-length: 6", "Content-Length: 0\r\nContent-Length: 0",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Transfer-Encoding: chunked\r\nContent-Length: 0",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, gzip",
+            "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: chunked,", "Transfer-Encoding: ,chunked", "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: chunked;a=b",
+            "Transfer-Encoding: xchunked", "Transfer-Encoding: identity", "Transfer-Encoding: gzip", "Transfer-Encoding:", "Transfer-Encoding: \u{b}chunked",
+            "Transfer-Encoding : chunked", "Content-Length : 5",
         ] {
             let refused = check(&field(bad)).expect_err(bad);
             assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{bad:?}");
@@ -455,13 +388,7 @@ mod tests {
         assert_eq!(check(&field("Expect: 200-ok")).unwrap_err(), Refused::Expectation);
         assert_eq!(check(&field("Expect: 100-continue\r\nExpect: more")).unwrap_err(), Refused::Expectation);
         assert!(check(b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
-        for lines in [
-            "\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-            "\nGET / HTTP/1.1\r\n\r\n",
-            "GET / HTTP/1.1\n\n",
-            "GET / HTTP/1.1\r\n\n",
-            "GET / HTTP/1.1\n\r\n",
-        ] {
+        for lines in ["\r\n\r\nGET / HTTP/1.1\r\n\r\n", "\nGET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\n\n", "GET / HTTP/1.1\n\r\n"] {
             assert!(matches!(check(lines.as_bytes()), Err(Refused::Malformed(_))), "{lines:?}");
         }
     }
