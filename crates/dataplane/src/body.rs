@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::error::MeterError;
@@ -40,10 +40,12 @@ pub(crate) enum Content {
 /// Fields of a head, written out once for many responses. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ReadyHead {
-    /// Lines, each with its CR LF.
+    /// Lines, each with its CR LF, and the empty line.
     pub(crate) lines: Bytes,
     /// What `Content-Length` said: a response to HEAD says it too.
     pub(crate) content_length: Option<u64>,
+    /// A field that is this response's own.
+    pub(crate) besides: Option<(HeaderName, HeaderValue)>,
 }
 
 impl ReadyHead {
@@ -52,7 +54,14 @@ impl ReadyHead {
     pub fn new(fields: &HeaderMap) -> ReadyHead {
         let mut lines = Vec::new();
         let content_length = response_head::append_fields(&mut lines, fields).content_length;
-        ReadyHead { lines: lines.into(), content_length }
+        lines.extend_from_slice(b"\r\n");
+        ReadyHead { lines: lines.into(), content_length, besides: None }
+    }
+
+    /// The same with one field more, which is cheaper here than in the response's own.
+    #[must_use]
+    pub fn with(self, name: HeaderName, value: HeaderValue) -> ReadyHead {
+        ReadyHead { besides: Some((name, value)), ..self }
     }
 }
 
@@ -142,7 +151,7 @@ impl ResponseBody {
         Content::Other(Box::pin(Mapped(Box::pin(body)))).into()
     }
 
-    /// The same, after these fields: they stand in the head before those of the response, and must not be repeated there.
+    /// The same, with these fields in its head: they follow those of the response, and must not be repeated there.
     #[must_use]
     pub fn with_head(self, head: ReadyHead) -> ResponseBody {
         ResponseBody { ready: Some(head), ..self }

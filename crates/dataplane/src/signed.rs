@@ -187,9 +187,7 @@ impl SignedUrls {
                 send(delivery, None)
             }
         };
-        let mut answer = Response::new(body.with_head(head));
-        answer.headers_mut().insert(CACHE_CONTROL, cache_control);
-        Ok(answer)
+        Ok(Response::new(body.with_head(head.with(CACHE_CONTROL, cache_control))))
     }
 
     /// The head of an answer with all of an object, but for how long it may be kept.

@@ -9,13 +9,13 @@ use crate::SendMode;
 use crate::body::{BoxError, Content, ResponseBody};
 use crate::listener::{ConnectionInfo, Handler, closing};
 use bytes::{Buf as _, Bytes, BytesMut};
-use futures_util::FutureExt as _;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -117,8 +117,14 @@ fn request(head: Head, body: RequestBody) -> Request<RequestBody> {
 
 /// The answer to one request, whatever the handler does.
 async fn answer<H: Handler>(handler: &H, request: Request<RequestBody>, info: &ConnectionInfo) -> Response<ResponseBody> {
-    let outcome = AssertUnwindSafe(async { handler.call(request, info).await }).catch_unwind().await;
-    outcome.unwrap_or_else(|_| {
+    // Pinned where it is made: a request's future is large, and moving it would cost more than polling it.
+    let mut called = pin!(async { handler.call(request, info).await });
+    let outcome = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| called.as_mut().poll(cx))) {
+        Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(None),
+    });
+    outcome.await.unwrap_or_else(|| {
         tracing::error!("a handler panicked");
         closing(plain(StatusCode::INTERNAL_SERVER_ERROR))
     })
@@ -159,13 +165,21 @@ async fn send(
     };
     let mut head = spare();
     response_head::append(&mut head, &parts, body.ready.as_ref(), ending, after);
+    // Lines and empty line, ready-made: of what is in memory they are a piece of their own, which nobody copies before the kernel.
+    let rest = body.ready.as_ref().map_or(&b"\r\n"[..], |ready| &ready.lines);
     let mut writer = Writer { socket, mode };
     match body.content {
-        _ if matches!(ending, Ending::Head(_)) => writer.bytes(&head, b"").await?,
-        Content::Empty => writer.bytes(&head, b"").await?,
-        Content::Bytes(bytes) => writer.bytes(&head, &bytes).await?,
-        Content::File(mut file) => writer.file(&mut head, &mut file).await?,
-        Content::Other(other) => writer.other(&mut head, other, ending).await?,
+        _ if matches!(ending, Ending::Head(_)) => writer.all([&head, rest, b""]).await?,
+        Content::Empty => writer.all([&head, rest, b""]).await?,
+        Content::Bytes(bytes) => writer.all([&head, rest, &bytes]).await?,
+        Content::File(mut file) => {
+            head.extend_from_slice(rest);
+            writer.file(&mut head, &mut file).await?;
+        }
+        Content::Other(other) => {
+            head.extend_from_slice(rest);
+            writer.other(&mut head, other, ending).await?;
+        }
     }
     socket.flushed();
     give_spare(head);

@@ -5,7 +5,7 @@
 
 use super::date;
 use crate::body::ReadyHead;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{StatusCode, response};
 
 /// How the client learns where a response ends.
@@ -38,13 +38,13 @@ pub(crate) struct Said {
     pub(crate) close: bool,
 }
 
-/// Appends a head.
+/// Appends a head up to where its ready lines begin, or else its empty line.
 pub(crate) fn append(out: &mut Vec<u8>, head: &response::Parts, ready: Option<&ReadyHead>, ending: Ending, after: After) {
     status_line(out, head.status);
-    if let Some(ready) = ready {
-        out.extend_from_slice(&ready.lines);
-    }
     append_fields(out, &head.headers);
+    if let Some((name, value)) = ready.and_then(|ready| ready.besides.as_ref()) {
+        append_field(out, name, value);
+    }
     match ending {
         Ending::Length(n) | Ending::Head(Some(n)) => {
             out.extend_from_slice(b"content-length: ");
@@ -60,7 +60,6 @@ pub(crate) fn append(out: &mut Vec<u8>, head: &response::Parts, ready: Option<&R
         After::Close => out.extend_from_slice(b"connection: close\r\n"),
     }
     date::append(out);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn status_line(out: &mut Vec<u8>, status: StatusCode) {
@@ -83,13 +82,17 @@ pub(crate) fn append_fields(out: &mut Vec<u8>, fields: &HeaderMap) -> Said {
         } else if name == CONNECTION {
             said.close |= value.as_bytes().eq_ignore_ascii_case(b"close");
         } else if name != TRANSFER_ENCODING && name != DATE {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            append_field(out, name, value);
         }
     }
     said
+}
+
+fn append_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What fields say to the connection.

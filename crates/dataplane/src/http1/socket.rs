@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::future::Future as _;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -117,14 +117,6 @@ impl Socket {
         }
     }
 
-    /// Writes some of these.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write_vectored(cx, pieces) {
-            Poll::Ready(outcome) => Poll::Ready(outcome.map(|n| self.took(n))),
-            Poll::Pending => self.poll_too_slow(cx).map(Err),
-        }
-    }
-
     /// Writes some of this, on behalf of a handler: under no deadline but the handler's.
     pub(crate) fn poll_write_interim(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
@@ -214,7 +206,7 @@ impl Socket {
             }
         }
         // It had its share: no more is read, but it has its time to read the answer.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -51,17 +51,16 @@ enum Then {
 }
 
 impl Writer<'_> {
-    /// Sends a head and the bytes behind it.
-    pub(crate) async fn bytes(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+    /// Sends these, in one call if the socket takes them.
+    pub(crate) async fn all(&mut self, pieces: [&[u8]; 3]) -> io::Result<()> {
+        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
         let mut sent = 0;
         poll_fn(|cx| {
-            while sent < head.len() + body.len() {
-                let n = match head.get(sent..) {
-                    Some(rest) if !body.is_empty() => self.socket.poll_write(cx, &[IoSlice::new(rest), IoSlice::new(body)]),
-                    Some(rest) => self.socket.poll_write(cx, &[IoSlice::new(rest)]),
-                    None => self.socket.poll_write(cx, &[IoSlice::new(&body[sent - head.len()..])]),
-                };
-                match ready!(n)? {
+            while sent < total {
+                let mut vectors = pieces.map(IoSlice::new);
+                let mut left = &mut vectors[..];
+                IoSlice::advance_slices(&mut left, sent);
+                match ready!(self.socket.poll_write_with(cx, |stream| Ok(rustix::io::writev(stream, left)?)))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     n => sent += n,
                 }
@@ -121,7 +120,7 @@ impl Writer<'_> {
                 // Writing to memory does not fail.
                 let _ = write!(literals, "{:x}\r\n", data.len());
             }
-            self.bytes(literals, &data).await?;
+            self.all([literals, &data, b""]).await?;
             literals.clear();
             if is_chunked {
                 literals.extend_from_slice(b"\r\n");
