@@ -7,7 +7,7 @@ use crate::wire::{
 };
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
-use valetkey_http_common::openapi::schemas::{BucketName, ETag, ObjectKey, Problem, Region, Text};
+use valetkey_http_common::openapi::schemas::{BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, header, path, preflight, queries,
     query, reading, refusals, refusals_of_reading, refusals_of_writing, retry_after, writing,
@@ -295,13 +295,13 @@ fn signed_urls(piece: Piece) -> Piece {
     .answer(200, Answer::empty("It is stored.").with_header::<ETag>("ETag", "The MD5 of the part, in hexadecimal digits."))
     .answers(refusals_at(Place::Part, refusals_of_writing(), refused));
     let part_path = "/oss/v2/uploads/{secret}/{part}";
-    let of_part = [path::<Text>("secret", "Any."), path::<Text>("part", "Any.")];
+    let of_part = [path::<Ignored>("secret", "Any."), path::<Ignored>("part", "Any.")];
     let mut piece = piece;
     for (path, suffix, of) in [
         ("/oss/v2/signedresources/{id}", "Resource", vec![id()]),
         ("/oss/v2/{bucketKey}/{id}", "ResourceOfBucket", vec![bucket(), id()]),
     ] {
-        let any = of.iter().map(|part| valetkey_http_common::openapi::path::<Text>(&part.name, "Any."));
+        let any = of.iter().map(|part| valetkey_http_common::openapi::path::<Ignored>(&part.name, "Any."));
         let allowed = preflight(&format!("autodeskOptionsOf{suffix}"), "`GET, HEAD, PUT, OPTIONS`").parameters(any);
         let not_there = (404, Answer::json::<ReasonBody<'_>>("The `id` is no UUID, or the bucket has no name."));
         let allowed = if of.len() > 1 { allowed.answers([not_there]) } else { allowed };
@@ -326,7 +326,7 @@ fn download_by_url(id: &str) -> Operation {
         .parameters([
             query::<Text>("response-content-type", "The media type to answer with, of what is saved and not shown."),
             query::<Text>("response-content-disposition", "`attachment` and the file name to save under; others are ignored."),
-            query::<Text>("region", "Plays no part."),
+            query::<Ignored>("region", "Plays no part."),
         ])
         .answers(an_object(precondition_failed(), unsatisfiable()))
         .answers(refusals_at(Place::Reading, refusals_of_reading(), refused))
@@ -344,7 +344,7 @@ fn upload_by_url(id: &str) -> Operation {
         "The URL is the credential. Overwrites the object. A failed upload has used nothing up.",
     )
     .parameters(writing())
-    .parameters([query::<Text>("region", "Plays no part.")])
+    .parameters([query::<Ignored>("region", "Plays no part.")])
     .bytes("The bytes. Any `Content-Type` is kept as it is.")
     .answer(200, stored)
     .answers(refusals_at(Place::Writing, refusals_of_writing(), |status, text| {

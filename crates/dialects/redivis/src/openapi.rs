@@ -4,7 +4,7 @@ use crate::errors::told;
 use crate::wire::{ErrorBody, NewRawFilesBody, NewTempUploadsBody, RawFilesBody, SignBody, TempUploadsBody};
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
-use valetkey_http_common::openapi::schemas::{Problem, RawFileId, Text};
+use valetkey_http_common::openapi::schemas::{Ignored, Problem, RawFileId, Text};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, in_example, path, preflight, query,
     reading, refusals, refusals_of_reading, retry_after,
@@ -76,7 +76,7 @@ fn files(piece: Piece) -> Piece {
     .json::<SignBody>("How long it works.", true, json!({"duration": 3600}))
     .answer(200, Answer::of("text/plain", "The URL, as text. Shown once."))
     .answers([not_found()]);
-    let allowed = preflight("redivisOptionsOfFile", "`GET, HEAD, OPTIONS`").parameters([path::<Text>("fileId", "Any.")]);
+    let allowed = preflight("redivisOptionsOfFile", "`GET, HEAD, OPTIONS`").parameters([path::<Ignored>("fileId", "Any.")]);
     piece
         .get_and_head("/api/v1/rawFiles/{fileId}", download)
         .operation(HttpMethod::Options, "/api/v1/rawFiles/{fileId}", allowed)

@@ -95,19 +95,14 @@ impl Redivis {
         id: &str,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        let mut answer = match call.parts.method {
+        match call.parts.method {
             Method::GET | Method::HEAD => {
                 let answer = self.read_file(call, body, path, id, connection).await;
-                answer.unwrap_or_else(ApiError::answer_on_file)
+                answer.unwrap_or_else(|error| on_file(error.answer_on_file()))
             }
-            Method::OPTIONS => preflight(call.parts),
-            _ => closing(errors::method_not_allowed(FILE_METHODS).answer_on_file()),
-        };
-        let headers = answer.headers_mut();
-        cors::apply(headers);
-        security::apply(headers);
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        answer
+            Method::OPTIONS => on_file(preflight(call.parts)),
+            _ => on_file(closing(errors::method_not_allowed(FILE_METHODS).answer_on_file())),
+        }
     }
 
     async fn read_file(
@@ -136,7 +131,7 @@ impl Redivis {
             let credential = PresentedCredential::Public(PublicPlace::File(id));
             return Ok(signed.call(&RedivisFace::PublicFile, credential, parts, body, connection).await);
         }
-        self.send_file(call, id).await
+        self.send_file(call, id).await.map(on_file)
     }
 
     /// A file, to who may read it by a credential.
@@ -258,6 +253,15 @@ impl Redivis {
 /// What never happens: fewer URLs than were asked for, or of another form.
 fn unissued() -> ApiError {
     errors::refused(Refusal::Unavailable)
+}
+
+/// Adds what every answer on a file's URL carries; those of the data plane have it.
+fn on_file(mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    let headers = answer.headers_mut();
+    cors::apply(headers);
+    security::apply(headers);
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
 }
 
 /// The answer to OPTIONS on a file's URL, which takes no more than GET and HEAD whatever stands in it.

@@ -97,6 +97,10 @@ schema!(
     pub Sha256Hex = String { examples: ["2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"], pattern: Some("^[0-9a-f]{64}$") }
 );
 schema!(
+    /// Any text: it plays no part.
+    pub Ignored = String { examples: ["any"] }
+);
+schema!(
     /// Any text without NUL.
     pub Text = String { examples: ["text"], pattern: Some(r"^[^\u0000]*$") }
 );

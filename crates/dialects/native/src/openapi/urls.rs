@@ -4,7 +4,7 @@ use super::{SLASHES, precondition_failed, unsatisfiable};
 use crate::wire::StoredBody;
 use std::iter::once;
 use utoipa::openapi::path::Parameter;
-use valetkey_http_common::openapi::schemas::{BucketName, ETag, ObjectKey, Text};
+use valetkey_http_common::openapi::schemas::{BucketName, ETag, Ignored, ObjectKey, Text};
 use valetkey_http_common::openapi::{
     Answer, HttpMethod, JSON, Operation, Piece, an_object, code_and_sentence, header, in_example, path, preflight, query,
     reading, refusals, refusals_of_reading, refusals_of_writing, writing,
@@ -46,7 +46,7 @@ pub(super) fn describe(piece: Piece, others: &[StatusOf]) -> Piece {
         ]
     };
     let secret = || path::<Secret>("secret", "The link secret.");
-    let named = || [secret(), path::<Text>("name", "A name for people to see. It plays no part.")];
+    let named = || [secret(), path::<Ignored>("name", "A name for people to see. It plays no part.")];
     piece
         .get_and_head("/o/{bucket}/{key}", download(by_token, "getByToken", "Download with a token", of_token()))
         .operation(HttpMethod::Put, "/o/{bucket}/{key}", upload(by_token, "putByToken", "Upload with a token", of_token()))
@@ -73,7 +73,7 @@ pub(super) fn describe(piece: Piece, others: &[StatusOf]) -> Piece {
 
 /// Parts of a path that play no part.
 fn any(names: &[&str]) -> Vec<Parameter> {
-    names.iter().map(|name| path::<Text>(name, "Any.")).collect()
+    names.iter().map(|name| path::<Ignored>(name, "Any.")).collect()
 }
 
 impl Kind<'_> {
