@@ -24,6 +24,11 @@ pub trait Face: Send + Sync {
     /// Adds to the head of an answer with content, whole or in part, what this dialect says of it besides.
     fn describe(&self, _shown: &Representation<'_>, _head: &mut Response<()>) {}
 
+    /// The answer to an upload whose body ended early, or broke the protocol.
+    fn broken_off(&self) -> Response<ResponseBody> {
+        status(StatusCode::BAD_REQUEST)
+    }
+
     /// The answer to an upload that was published.
     fn published(&self, published: &Published) -> Response<ResponseBody>;
 

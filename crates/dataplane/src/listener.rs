@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +35,14 @@ pub trait Handler: Clone + Send + Sync + 'static {
         request: Request<RequestBody>,
         connection: &ConnectionInfo,
     ) -> impl Future<Output = Response<ResponseBody>> + Send;
+
+    /// The answer to what is no request that can be handled: with `status`, because of `why`. `path` is the one asked for, if as
+    /// much could be read. The connection ends with it.
+    fn refused(&self, status: StatusCode, _why: &str, _path: Option<&str>) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = status;
+        response
+    }
 }
 
 /// What is known of a connection.

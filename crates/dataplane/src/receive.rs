@@ -100,6 +100,9 @@ pub async fn receive_whole<B>(body: B, at_most_bytes: usize) -> Result<Bytes, Re
 where
     B: Body<Data = Bytes> + Send,
 {
+    if body.size_hint().lower() > at_most_bytes as u64 {
+        return Err(ServiceError::Refused(Refusal::TooLarge).into());
+    }
     let mut collected = Collected { bytes: Vec::new(), at_most_bytes };
     receive(body, &mut collected).await?;
     Ok(collected.bytes.into())

@@ -255,7 +255,7 @@ impl SignedUrls {
         match receive(body, &mut upload).await {
             Ok(()) => Ok(face.published(&upload.finish().await.map_err(failed)?)),
             Err(ReceiveError::Service(error)) => Err(failed(error)),
-            Err(ReceiveError::BrokenOff) => Ok(closing(status(StatusCode::BAD_REQUEST))),
+            Err(ReceiveError::BrokenOff) => Ok(closing(face.broken_off())),
         }
     }
 

@@ -95,7 +95,10 @@ impl Handler for Dispatch {
         let path = collapse_leading_slashes(uri.path());
         let (route, answer) = match self.0.get() {
             None => (Route::Nothing, closing(starting())),
-            Some(_) if !names_one_host(&request) => (Route::Nothing, closing(told(&without_host()))),
+            Some(_) if !names_one_host(&request) => {
+                let why = "no `Host` field, or several: expected one";
+                (Route::Nothing, closing(self.refused(StatusCode::BAD_REQUEST, why, Some(path))))
+            }
             Some(targets) => {
                 // A proxy may have taken the base path away already. It is the same in every public URL.
                 let path = targets.public_urls.default_url().strip_base_path(path).unwrap_or(path);
@@ -108,6 +111,23 @@ impl Handler for Dispatch {
             // The route and not the URL, which is a credential.
             tracing::debug!(%method, ?route, status = answer.status().as_u16(), duration_ms, "a request was answered");
         }
+        answer
+    }
+
+    /// In the shape of the dialect whose path it is.
+    fn refused(&self, status: StatusCode, why: &str, path: Option<&str>) -> Response<ResponseBody> {
+        let path = collapse_leading_slashes(path.unwrap_or_default());
+        let base = self.0.get().map(|targets| targets.public_urls.default_url());
+        let path = base.and_then(|base| base.strip_base_path(path)).unwrap_or(path);
+        let mut answer = match Route::of(path) {
+            Route::Autodesk => valetkey_dialect_autodesk::unreadable(status, why),
+            Route::Redivis => valetkey_dialect_redivis::unreadable(status, why),
+            Route::Datalab => valetkey_dialect_datalab::unreadable(status, why),
+            Route::FlexPortal => valetkey_dialect_flexportal::unreadable(status, why),
+            _ => valetkey_dialect_native::unreadable(status, why),
+        };
+        security::apply(answer.headers_mut());
+        answer.headers_mut().insert(CACHE_CONTROL, NO_STORE.clone());
         answer
     }
 }
@@ -153,12 +173,6 @@ impl Targets {
 fn names_one_host<B>(request: &Request<B>) -> bool {
     request.version() < Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1
 }
-
-fn without_host() -> Problem {
-    let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", "the request makes no sense");
-    problem.detail("no `Host` field, or several: expected one")
-}
-
 /// The answer to GET and HEAD, of which the connection sends the head alone; other methods are refused.
 fn fixed(method: &Method, answer: impl FnOnce() -> Response<ResponseBody>) -> Response<ResponseBody> {
     if matches!(*method, Method::GET | Method::HEAD) {

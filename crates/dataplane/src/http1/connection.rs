@@ -9,7 +9,7 @@ use crate::SendMode;
 use crate::body::{BoxError, Content, ResponseBody};
 use crate::listener::{ConnectionInfo, Handler, closing};
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
@@ -49,12 +49,15 @@ pub(crate) async fn serve<H: Handler>(
         let bytes = match poll_fn(|cx| heads.poll_next(cx, &mut socket, &is_stopping)).await {
             Ok(Next::Head(bytes)) => bytes,
             Ok(Next::Nothing) => return,
-            Ok(Next::Refused(refused)) => return refuse(socket, refused, &mut mode).await,
+            Ok(Next::Refused(refused)) => {
+                let bytes = heads.buffer.split().freeze();
+                return refuse(&handler, socket, refused, &bytes, &mut mode).await;
+            }
             Err(error) => return tracing::debug!(%error, "connection ended"),
         };
         let head = match head::parse(&bytes) {
             Ok(head) => head,
-            Err(refused) => return refuse(socket, refused, &mut mode).await,
+            Err(refused) => return refuse(&handler, socket, refused, &bytes, &mut mode).await,
         };
         drop(bytes);
         let asked = Asked::of(&head);
@@ -137,10 +140,12 @@ fn plain(status: StatusCode) -> Response<ResponseBody> {
 }
 
 /// Answers what is no request, and ends: what follows may be anything.
-async fn refuse(mut socket: Socket, refused: Refused, mode: &mut SendMode) {
+async fn refuse<H: Handler>(handler: &H, mut socket: Socket, refused: Refused, bytes: &Bytes, mode: &mut SendMode) {
     tracing::info!(error = %refused, "request refused");
     let asked = Asked { is_head: false, is_1_1: true, keep_alive: false };
-    if send(&mut socket, mode, plain(refused.status()), asked, false).await.is_ok() {
+    let target = head::target_of(bytes);
+    let response = handler.refused(refused.status(), &refused.to_string(), target.as_ref().map(Uri::path));
+    if send(&mut socket, mode, response, asked, false).await.is_ok() {
         socket.close(true).await;
     }
 }

@@ -206,6 +206,13 @@ fn request_line(bytes: &Bytes, start: usize, end: usize) -> Result<(Method, Uri,
     Ok((method, uri, version))
 }
 
+/// The target of a request that is refused, if its first line can be read.
+pub(crate) fn target_of(bytes: &Bytes) -> Option<Uri> {
+    let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+    let end = line_end(bytes, start).ok()?;
+    request_line(bytes, start, end).ok().map(|(_, target, _)| target)
+}
+
 /// The target (RFC 9112 §3.2), in origin form, absolute form or as an asterisk. A fragment is no part of it.
 fn target(method: &Method, bytes: Bytes) -> Result<Uri, Refused> {
     let is_asterisk = &bytes[..] == b"*";

@@ -296,6 +296,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Respon
     answer
 }
 
+/// The answer to what is no request that can be handled.
+pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
+    reason(status, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,10 @@ impl Face for AutodeskFace<'_> {
         true
     }
 
+    fn broken_off(&self) -> Response<ResponseBody> {
+        crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
         let mut answer = errors::json(StatusCode::OK, &object_body(object, self.public_url));

@@ -13,4 +13,5 @@ mod urls;
 mod wire;
 
 pub use openapi::openapi;
+pub use errors::unreadable;
 pub use routes::{Autodesk, AutodeskContext};

@@ -194,6 +194,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Respon
     answer
 }
 
+/// The answer to what is no request that can be handled.
+pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
+    detail(status, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

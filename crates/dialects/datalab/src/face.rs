@@ -29,6 +29,10 @@ impl Face for DatalabFace {
     }
 
     /// As an object store answers, which the vendor's own URLs lead to: nothing but the entity tag.
+    fn broken_off(&self) -> Response<ResponseBody> {
+        crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let mut answer = Response::new(ResponseBody::empty());
         if let Some(etag) = precondition::etag(&etag_of(&published.object)) {

@@ -11,6 +11,7 @@ mod routes;
 mod translate;
 mod wire;
 
+pub use errors::unreadable;
 pub use face::token_face;
 pub use openapi::{openapi, status_of};
 pub use routes::{Datalab, DatalabContext};

@@ -237,6 +237,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Respon
     answer
 }
 
+/// The answer to what is no request that can be handled.
+pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
+    told(status, Code::ValidationError, why, &[])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,10 @@ impl Face for FlexPortalFace {
         etag_of(object)
     }
 
+    fn broken_off(&self) -> Response<ResponseBody> {
+        crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
         let body = UploadedAnswer {

@@ -132,3 +132,8 @@ pub(crate) fn answer(problem: &Problem) -> Response<ResponseBody> {
     }
     answer
 }
+
+/// The answer to what is no request that can be handled.
+pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
+    answer(&Problem::new(status, "malformed_request", "the request cannot be read").detail(why))
+}

@@ -33,6 +33,10 @@ impl Face for NativeFace {
         Some(Dialect::Native)
     }
 
+    fn broken_off(&self) -> Response<ResponseBody> {
+        crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
         let body = StoredBody { size_bytes: object.size_bytes, sha256: hex(&object.sha256), etag: etag_of(object) };

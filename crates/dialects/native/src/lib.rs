@@ -11,4 +11,5 @@ mod translate;
 mod wire;
 
 pub use openapi::{StatusOf, openapi};
+pub use errors::unreadable;
 pub use routes::{Native, NativeContext};

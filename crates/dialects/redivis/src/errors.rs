@@ -250,6 +250,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Respon
     answer
 }
 
+/// The answer to what is no request that can be handled.
+pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
+    ApiError::new(status, "invalid_request", why.to_owned()).answer_on_file()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
