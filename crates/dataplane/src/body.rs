@@ -40,12 +40,18 @@ pub(crate) enum Content {
 /// Fields of a head, written out once for many responses. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ReadyHead {
-    /// Lines, each with its CR LF, and the empty line.
-    pub(crate) lines: Bytes,
-    /// What `Content-Length` said: a response to HEAD says it too.
-    pub(crate) content_length: Option<u64>,
+    pub(crate) written: Arc<WrittenFields>,
     /// A field that is this response's own.
     pub(crate) besides: Option<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct WrittenFields {
+    /// Lines, each with its CR LF, and the empty line.
+    pub(crate) lines: Vec<u8>,
+    names: Vec<HeaderName>,
+    /// What `Content-Length` said: a response to HEAD says it too.
+    pub(crate) content_length: Option<u64>,
 }
 
 impl ReadyHead {
@@ -53,15 +59,22 @@ impl ReadyHead {
     #[must_use]
     pub fn new(fields: &HeaderMap) -> ReadyHead {
         let mut lines = Vec::new();
-        let content_length = response_head::append_fields(&mut lines, fields).content_length;
+        response_head::append_fields(&mut lines, fields, |_| false);
         lines.extend_from_slice(b"\r\n");
-        ReadyHead { lines: lines.into(), content_length, besides: None }
+        let content_length = response_head::said(fields).content_length;
+        let names = fields.keys().cloned().collect();
+        ReadyHead { written: Arc::new(WrittenFields { lines, names, content_length }), besides: None }
     }
 
     /// The same with one field more, which is cheaper here than in the response's own.
     #[must_use]
     pub fn with(self, name: HeaderName, value: HeaderValue) -> ReadyHead {
         ReadyHead { besides: Some((name, value)), ..self }
+    }
+
+    /// Whether it says something under this name.
+    pub(crate) fn has(&self, name: &HeaderName) -> bool {
+        self.besides.as_ref().is_some_and(|(besides, _)| besides == name) || self.written.names.contains(name)
     }
 }
 
@@ -151,7 +164,7 @@ impl ResponseBody {
         Content::Other(Box::pin(Mapped(Box::pin(body)))).into()
     }
 
-    /// The same, with these fields in its head: they follow those of the response, and must not be repeated there.
+    /// The same, with these fields in its head. What the response's own fields say under the same names is left out.
     #[must_use]
     pub fn with_head(self, head: ReadyHead) -> ResponseBody {
         ResponseBody { ready: Some(head), ..self }

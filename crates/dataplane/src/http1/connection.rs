@@ -160,9 +160,9 @@ async fn send(
 ) -> Result<bool, BoxError> {
     let (parts, body) = response.into_parts();
     let said = response_head::said(&parts.headers);
-    let ready_length = body.ready.as_ref().and_then(|ready| ready.content_length);
+    let ready_length = body.ready.as_ref().and_then(|ready| ready.written.content_length);
     let ending = ending(parts.status, &body, asked, said.content_length.or(ready_length));
-    let goes_on = may_go_on && !said.close && ending != Ending::Close;
+    let goes_on = may_go_on && !said.close && ending != Ending::Close && !parts.status.is_informational();
     let after = match (goes_on, asked.is_1_1) {
         (true, true) => After::Open,
         (true, false) => After::SaidOpen,
@@ -171,7 +171,7 @@ async fn send(
     let mut head = spare();
     response_head::append(&mut head, &parts, body.ready.as_ref(), ending, after);
     // Lines and empty line, ready-made: of what is in memory they are a piece of their own, which nobody copies before the kernel.
-    let rest = body.ready.as_ref().map_or(&b"\r\n"[..], |ready| &ready.lines);
+    let rest = body.ready.as_ref().map_or(&b"\r\n"[..], |ready| &ready.written.lines);
     let mut writer = Writer { socket, mode };
     match body.content {
         _ if matches!(ending, Ending::Head(_)) => writer.all([&head, rest, b""]).await?,
