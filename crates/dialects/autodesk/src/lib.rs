@@ -12,6 +12,6 @@ mod translate;
 mod urls;
 mod wire;
 
-pub use openapi::openapi;
 pub use errors::unreadable;
+pub use openapi::openapi;
 pub use routes::{Autodesk, AutodeskContext};

@@ -10,6 +10,6 @@ mod routes;
 mod translate;
 mod wire;
 
-pub use openapi::{StatusOf, openapi};
 pub use errors::unreadable;
+pub use openapi::{StatusOf, openapi};
 pub use routes::{Native, NativeContext};
