@@ -20,7 +20,8 @@ const ABOUT: &str = "\
 
     Every answer carries `X-Content-Type-Options: nosniff`, `X-Robots-Tag: noindex` and `Referrer-Policy`. Where there is nothing, a \
     path is 404; a method that a path does not have is 405 with `Allow`. What is no HTTP/1.1 request with one `Host` is 400, a head of \
-    more than 16 KiB or 100 fields is 431, and a fault of the server's own is 500 without a body; these are not listed again.";
+    more than 16 KiB or 100 fields is 431, an `Expect` of anything but `100-continue` is 417, a version other than HTTP/1.0 and 1.1 is \
+    505, and a fault of the server's own is 500 without a body; these are not listed again.";
 
 /// The document, for clients that reach the server under these URLs.
 pub(crate) fn served(public_urls: &PublicUrls) -> OpenApi {
