@@ -7,7 +7,7 @@ use crate::wire::{
 };
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
-use valetkey_http_common::openapi::schemas::{BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
+use valetkey_http_common::openapi::schemas::{AnyText, BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, header, path, preflight, queries,
     query, reading, refusals, refusals_of_reading, refusals_of_writing, retry_after, writing,
@@ -324,8 +324,8 @@ fn download_by_url(id: &str) -> Operation {
     Operation::new(id, "Download with a signed URL", description)
         .parameters(reading())
         .parameters([
-            query::<Text>("response-content-type", "The media type to answer with, of what is saved and not shown."),
-            query::<Text>("response-content-disposition", "`attachment` and the file name to save under; others are ignored."),
+            query::<AnyText>("response-content-type", "The media type to answer with, of what is saved and not shown."),
+            query::<AnyText>("response-content-disposition", "`attachment` and the file name to save under; others are ignored."),
             query::<Ignored>("region", "Plays no part."),
         ])
         .answers(an_object(precondition_failed(), unsatisfiable()))

@@ -101,6 +101,10 @@ schema!(
     pub Ignored = String { examples: ["any"] }
 );
 schema!(
+    /// Any text: what is of no use is ignored.
+    pub AnyText = String { examples: ["text"] }
+);
+schema!(
     /// Any text without NUL.
     pub Text = String { examples: ["text"], pattern: Some(r"^[^\u0000]*$") }
 );
