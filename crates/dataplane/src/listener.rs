@@ -24,6 +24,7 @@ use crate::body::ResponseBody;
 use crate::error::Error;
 use crate::http1::connection::{Rules, serve};
 use crate::http1::head::HeadLimits;
+use crate::http1::outbox::Outbox;
 use crate::http1::request_body::RequestBody;
 use crate::http1::socket::{Limits, Socket as PacedSocket};
 
@@ -194,6 +195,7 @@ impl Server {
                 rules: rules(&options),
                 limits: limits(&options),
                 handler: handler.clone(),
+                outbox: Arc::default(),
             });
             let accepting = listeners.next();
             let crew: Vec<_> = match (&accepting, options.accept) {
@@ -264,6 +266,7 @@ struct Shop<H> {
     rules: Rules,
     limits: Limits,
     handler: H,
+    outbox: Arc<Outbox>,
 }
 
 impl<H: Handler> Shop<H> {
@@ -274,6 +277,7 @@ impl<H: Handler> Shop<H> {
         mut handed: mpsc::UnboundedReceiver<std::net::TcpStream>,
         mut stopped: watch::Receiver<Stop>,
     ) {
+        tokio::spawn(Arc::clone(&self.outbox).send());
         let accepting = self.accept(listener, crew);
         let taking = async {
             while let Some(stream) = handed.recv().await {
@@ -350,7 +354,8 @@ impl<H: Handler> Shop<H> {
             return;
         };
         let mut place = self.worker.enter();
-        let (handler, rules, socket) = (self.handler.clone(), self.rules, PacedSocket::new(stream, self.limits));
+        let (handler, rules, socket) =
+            (self.handler.clone(), self.rules, PacedSocket::new(stream, self.limits, Arc::clone(&self.outbox)));
         tokio::spawn(async move {
             let _seat = seat;
             let worker = Arc::clone(&place.worker);

@@ -1,17 +1,18 @@
 //! A connection: its requests, one after the other.
 
 use super::head::{self, Framing, Head, HeadLimits, Refused, Scanner};
+use super::outbox::{self, Parcel, Unposted};
 use super::request_body::{Reader, RequestBody};
 use super::response_head::{self, After, Ending};
 use super::socket::Socket;
-use super::writer::Writer;
+use super::writer::{Writer, lines_of};
 use crate::SendMode;
 use crate::body::{BoxError, Content, ResponseBody};
 use crate::listener::{ConnectionInfo, Handler, closing};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +24,9 @@ use std::time::Instant;
 /// on; where more is announced, it ends.
 const MAX_DROPPED_BYTES: u64 = 64 << 10;
 
-/// Room for heads of responses that a thread keeps.
-const MAX_SPARE_BYTES: usize = 16 << 10;
+/// Room for heads of responses that a thread keeps: so many, of so many bytes at most.
+const MAX_SPARE: usize = 64;
+const MAX_SPARE_BYTES: usize = 2 << 10;
 
 /// What connections of a listener have in common.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,16 @@ pub(crate) async fn serve<H: Handler>(
     let mut mode = rules.send;
     let mut heads = Heads::new(rules.head);
     loop {
-        let bytes = match poll_fn(|cx| heads.poll_next(cx, &mut socket, &is_stopping)).await {
+        let next = poll_fn(|cx| match socket.is_stuck() {
+            true => Poll::Ready(None),
+            false => heads.poll_next(cx, &mut socket, &is_stopping).map(Some),
+        })
+        .await;
+        if let Err(error) = send_rest(&mut socket, &mut mode).await {
+            return tracing::debug!(%error, "connection ended");
+        }
+        let Some(next) = next else { continue };
+        let bytes = match next {
             Ok(Next::Head(bytes)) => bytes,
             Ok(Next::Nothing) => return,
             Ok(Next::Refused(refused)) => {
@@ -150,6 +161,16 @@ async fn refuse<H: Handler>(handler: &H, mut socket: Socket, refused: Refused, b
     }
 }
 
+/// Sends what is left of a response that was posted.
+async fn send_rest(socket: &mut Socket, mode: &mut SendMode) -> io::Result<()> {
+    if let Some(parcel) = socket.unsent() {
+        Writer { socket, mode }.rest(parcel.pieces(), parcel.sent).await?;
+        socket.flushed();
+        give_spare(parcel.head);
+    }
+    Ok(())
+}
+
 /// Sends a response; whether another one may follow.
 async fn send(
     socket: &mut Socket,
@@ -170,24 +191,39 @@ async fn send(
     };
     let mut head = spare();
     response_head::append(&mut head, &parts, body.ready.as_ref(), ending, after);
-    // Lines and empty line, ready-made: of what is in memory they are a piece of their own, which nobody copies before the kernel.
-    let rest = body.ready.as_ref().map_or(&b"\r\n"[..], |ready| &ready.written.lines);
-    let mut writer = Writer { socket, mode };
-    match body.content {
-        _ if matches!(ending, Ending::Head(_)) => writer.all([&head, rest, b""]).await?,
-        Content::Empty => writer.all([&head, rest, b""]).await?,
-        Content::Bytes(bytes) => writer.all([&head, rest, &bytes]).await?,
+    let bytes = match body.content {
+        _ if matches!(ending, Ending::Head(_)) => Bytes::new(),
+        Content::Empty => Bytes::new(),
+        Content::Bytes(bytes) => bytes,
         Content::File(mut file) => {
-            head.extend_from_slice(rest);
-            writer.file(&mut head, &mut file).await?;
+            head.extend_from_slice(lines_of(body.ready.as_ref()));
+            Writer { socket, mode }.file(&mut head, &mut file).await?;
+            socket.flushed();
+            give_spare(head);
+            return Ok(goes_on);
         }
         Content::Other(other) => {
-            head.extend_from_slice(rest);
-            writer.other(&mut head, other, ending).await?;
+            head.extend_from_slice(lines_of(body.ready.as_ref()));
+            Writer { socket, mode }.other(&mut head, other, ending).await?;
+            socket.flushed();
+            give_spare(head);
+            return Ok(goes_on);
         }
+    };
+    let is_long = bytes.len() > outbox::MAX_BYTES;
+    let parcel = Parcel { head, ready: body.ready, body: bytes, sent: 0 };
+    let mut own = Some(Unposted { parcel, began: None });
+    if goes_on && !is_long {
+        // Takes no time: asked for the task's waker alone.
+        own = poll_fn(|cx| Poll::Ready(own.take().and_then(|own| socket.post(cx, own.parcel)))).await;
+    }
+    let Some(Unposted { parcel, began }) = own else { return Ok(true) };
+    Writer { socket, mode }.all(parcel.pieces()).await?;
+    if let Some(began) = began {
+        socket.sent_in(began.elapsed());
     }
     socket.flushed();
-    give_spare(head);
+    give_spare(parcel.head);
     Ok(goes_on)
 }
 
@@ -209,19 +245,21 @@ fn ending(status: StatusCode, body: &ResponseBody, asked: Asked, said: Option<u6
 }
 
 thread_local! {
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Memory for a head: this thread's, if no other response that waits for its peer has it.
+/// Memory for a head: this thread's, if no other response that waits has it.
 fn spare() -> Vec<u8> {
-    SPARE.take()
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
-fn give_spare(mut memory: Vec<u8>) {
-    if memory.capacity() <= MAX_SPARE_BYTES {
-        memory.clear();
-        SPARE.set(memory);
-    }
+pub(super) fn give_spare(mut memory: Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < MAX_SPARE && memory.capacity() <= MAX_SPARE_BYTES {
+            memory.clear();
+            spare.push(memory);
+        }
+    });
 }
 
 /// The heads that come in on a connection.

@@ -1,5 +1,6 @@
 //! A connection's socket, and how long its peer may keep it waiting.
 
+use super::outbox::{Outbox, Parcel, Posting, Unposted};
 use bytes::{BufMut, BytesMut};
 use rustix::io::Errno;
 use std::cell::RefCell;
@@ -7,6 +8,7 @@ use std::future::Future as _;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, Interest};
@@ -33,6 +35,8 @@ pub(crate) struct Limits {
 
 /// The socket with its deadlines. One task uses it at a time.
 pub(crate) struct Socket {
+    /// Before the stream: nothing is sent to a socket that is closed.
+    posting: Posting,
     stream: TcpStream,
     pub(crate) limits: Limits,
     /// Armed lazily: an earlier deadline moves it, a later one lets it fire and arm again.
@@ -52,8 +56,8 @@ struct Blocked {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, limits: Limits) -> Socket {
-        Socket { stream, limits, sleep: None, blocked: None, waiting_since: None }
+    pub(crate) fn new(stream: TcpStream, limits: Limits, outbox: Arc<Outbox>) -> Socket {
+        Socket { posting: Posting::new(outbox), stream, limits, sleep: None, blocked: None, waiting_since: None }
     }
 
     /// Reads into what room `buffer` has. 0 is the end.
@@ -95,6 +99,27 @@ impl Socket {
             None => self.sleep.insert(Box::pin(tokio::time::sleep_until(at))),
         };
         sleep.as_mut().poll(cx)
+    }
+
+    /// Leaves a response to be sent together with others'. Gives it back where it is to be sent at once. Until [`Socket::unsent`] gave
+    /// it back, or `None`, nothing else may be written.
+    pub(super) fn post(&mut self, cx: &Context<'_>, parcel: Parcel) -> Option<Unposted> {
+        self.posting.post(cx, &self.stream, parcel)
+    }
+
+    /// An [`Unposted`] response was sent.
+    pub(super) fn sent_in(&self, time: Duration) {
+        self.posting.took(time);
+    }
+
+    /// Whether a response that was posted did not go out whole.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.posting.is_stuck()
+    }
+
+    /// The response that was posted, if not all of it has been sent.
+    pub(super) fn unsent(&mut self) -> Option<Parcel> {
+        self.posting.take_back()
     }
 
     /// Calls `write` when the socket takes more; 0 where that says 0.

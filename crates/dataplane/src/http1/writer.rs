@@ -2,7 +2,7 @@
 
 use super::response_head::Ending;
 use super::socket::{Socket, cannot_splice};
-use crate::body::{BoxError, FileBody, Part, SharedFile};
+use crate::body::{BoxError, FileBody, Part, ReadyHead, SharedFile};
 use crate::residency;
 use bytes::{Buf as _, Bytes};
 use http_body::Body;
@@ -50,11 +50,20 @@ enum Then {
     Nothing,
 }
 
+/// Lines and empty line, ready-made: of what is in memory they are a piece of their own, which nobody copies before the kernel.
+pub(super) fn lines_of(ready: Option<&ReadyHead>) -> &[u8] {
+    ready.map_or(&b"\r\n"[..], |ready| &ready.written.lines)
+}
+
 impl Writer<'_> {
     /// Sends these, in one call if the socket takes them.
     pub(crate) async fn all(&mut self, pieces: [&[u8]; 3]) -> io::Result<()> {
+        self.rest(pieces, 0).await
+    }
+
+    /// Sends what is left of these when so many bytes of them are `sent`.
+    pub(super) async fn rest(&mut self, pieces: [&[u8]; 3], mut sent: usize) -> io::Result<()> {
         let total: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let mut sent = 0;
         poll_fn(|cx| {
             while sent < total {
                 let mut vectors = pieces.map(IoSlice::new);
