@@ -160,6 +160,7 @@ pub(crate) struct SignedUrlBody {
     /// For how many seconds it works. Without this and `expires_at`: an hour. At most 7 days for a token signed by the server's
     /// own key, 400 days for a link, or what the operator has set.
     #[schema(minimum = 1, maximum = 34_560_000)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) expires_in_seconds: Option<u64>,
     /// Until when it works, to the second; in the future. Not beside `expires_in_seconds`.
     #[schema(value_type = Option<schemas::Instant>)]
@@ -169,6 +170,7 @@ pub(crate) struct SignedUrlBody {
     pub(crate) not_before_at: Option<jiff::Timestamp>,
     /// How often it works. Without it: without limit for reading, once for writing.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u32)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) uses: Option<NonZeroU32>,
     /// Whether a browser saves or shows the file. Without it: saves.
     #[schema(value_type = Option<schemas::Disposition>)]
@@ -233,10 +235,11 @@ pub(crate) enum FormBody {
 pub(crate) struct UploadBody {
     /// At least this many bytes.
     #[schema(value_type = schemas::Bytes, default = 0)]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::integer")]
     pub(crate) min_bytes: u64,
     /// At most this many bytes, and not less than `min_bytes`. Without it: the server's limit.
     #[schema(value_type = Option<schemas::Bytes>)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) max_bytes: Option<u64>,
     /// Only these media types, such as `image/png` or `image/*`; none is any.
     #[schema(value_type = Vec<MediaRange>)]

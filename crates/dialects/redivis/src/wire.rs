@@ -1,13 +1,9 @@
 //! The JSON of the vendor's API. Fields that it does not name are ignored.
 
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use valetkey_http_common::openapi::schemas;
 use valetkey_http_common::{json, schema};
-
-/// The largest integer up to which every one is a double: clients whose numbers are doubles write sizes such as `1e+05`.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A signed URL to be issued.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,7 +31,7 @@ pub(crate) struct NewTempUploadsBody {
 pub(crate) struct NewTempUploadBody {
     /// How many bytes it has: exactly so many must come.
     #[schema(value_type = schemas::Bytes)]
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(deserialize_with = "json::integer")]
     pub(crate) size: u64,
     /// Its name, of 1 to 1024 bytes; its media type follows from it.
     #[schema(min_length = 1, max_length = 1024)]
@@ -166,16 +162,6 @@ pub(crate) struct ErrorBody<'a> {
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<&'a str>,
-}
-
-/// A whole number that is not negative, in whatever way JSON may spell it.
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let exact = |number: &f64| number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(number);
-    // Within the range of `exact` the conversion loses nothing.
-    let spelt_otherwise = || number.as_f64().filter(exact).map(|number| number as u64);
-    let found = || D::Error::invalid_value(Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)), &"a whole number from 0 on");
-    number.as_u64().or_else(spelt_otherwise).ok_or_else(found)
 }
 
 #[cfg(test)]

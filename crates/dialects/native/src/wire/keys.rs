@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use valetkey_http_common::openapi::schemas;
-use valetkey_http_common::schema;
+use valetkey_http_common::{json, schema};
 use valetkey_model::{ApiKeyId, BucketName, Permission, Scopes, SecretText, SigningKeyId};
 use valetkey_service::SigningKeyState;
 
@@ -182,6 +182,7 @@ pub(crate) struct NewSigningKeyBody {
     pub(crate) secret: Option<SecretText>,
     /// The longest life of its tokens. Without it: seven days.
     #[schema(value_type = Option<TokenLifetime>)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) max_lifetime_seconds: Option<u64>,
     /// The only buckets that its tokens may be for. Without it: any of the tenant's.
     #[schema(value_type = Option<Vec<schemas::BucketName>>, min_items = 1, max_items = 1000)]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 fn one_or_an_array() {
     let world = world();
     world.put("q3.txt", "the report");
-    for form in ["token", "link"] {
-        let issued = world.issue("q3.txt", json!({ "form": form, "uses": 2, "expires_in_seconds": 60 }));
+    // An integer is one in every spelling.
+    for (form, uses, seconds) in [("token", json!(2), json!(60)), ("link", json!(2.0), json!(6e1))] {
+        let issued = world.issue("q3.txt", json!({ "form": form, "uses": uses, "expires_in_seconds": seconds }));
         let url = issued["url"].as_str().unwrap();
         let begins =
             if form == "token" { "https://files.example.org/o/reports/q3.txt?cat=" } else { "https://files.example.org/l/" };
