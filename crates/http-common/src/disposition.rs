@@ -4,7 +4,7 @@
 use crate::value;
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
-use valetkey_model::Disposition;
+use valetkey_model::{Disposition, shortened};
 
 /// A file name is at most this many bytes of UTF-8, as file systems have it.
 pub const MAX_FILE_NAME_BYTES: usize = 255;
@@ -61,7 +61,7 @@ pub fn safe_file_name(file_name: &str) -> String {
             c => c,
         })
         .collect();
-    let name = shorten(cleaned.trim());
+    let name = shortened(cleaned.trim(), MAX_FILE_NAME_BYTES);
     if name.chars().all(|c| c == '.' || c == ' ') { NAMELESS.to_owned() } else { name }
 }
 
@@ -82,21 +82,6 @@ fn is_deceptive(c: char) -> bool {
             | 0xffa0 | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
             | 0xe0000..=0xe0fff)
         || u32::from(c) & 0xfffe == 0xfffe
-}
-
-fn shorten(name: &str) -> String {
-    if name.len() <= MAX_FILE_NAME_BYTES {
-        return name.to_owned();
-    }
-    let (stem, extension) = match name.rfind('.').and_then(|dot| name.split_at_checked(dot)) {
-        Some((stem, extension)) if extension.len() <= 32 => (stem, extension),
-        _ => (name, ""),
-    };
-    let mut end = MAX_FILE_NAME_BYTES - extension.len();
-    while !stem.is_char_boundary(end) {
-        end -= 1;
-    }
-    [stem.get(..end).unwrap_or_default().trim_end(), extension].concat()
 }
 
 /// The file name that a client's field says; `None` if it says none that can be read.
@@ -239,6 +224,20 @@ mod tests {
         check(&format!("{}.pdf", "x".repeat(300)), &format!("{}.pdf", "x".repeat(251)));
         check(&format!("{}.pdf", "é".repeat(300)), &format!("{}.pdf", "é".repeat(125)));
         check(&format!("a.{}", "x".repeat(300)), &format!("a.{}", "x".repeat(253)));
+    }
+
+    #[test]
+    fn names_as_long_as_file_systems_take() {
+        let check = |name: &str, expected: &str| {
+            let field = content_disposition(Disposition::Attachment, name);
+            assert_eq!(file_name(field.as_bytes()).as_deref(), Some(expected), "{name}");
+            assert_eq!(expected.len(), MAX_FILE_NAME_BYTES, "{name}");
+        };
+        let (arabic, emoji) = ("ت".repeat(125) + ".json", "😀".repeat(62) + "xy.json");
+        check(&arabic, &arabic);
+        check(&emoji, &emoji);
+        check(&format!("ت{arabic}"), &arabic);
+        check(&emoji.replace("xy", "xy😀"), &emoji);
     }
 
     #[test]

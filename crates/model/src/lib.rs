@@ -5,6 +5,7 @@
 
 mod clock;
 mod fault;
+mod file_name;
 mod id;
 mod name;
 mod permission;
@@ -15,6 +16,7 @@ mod terms;
 
 pub use clock::{Clock, Timestamp};
 pub use fault::sabotaged;
+pub use file_name::shortened;
 pub use id::{BlobId, Entropy, FileId, FileNumber, IdError, LinkId, SessionId, UploadId};
 pub use name::{ApiKeyId, BucketName, NameError, ObjectKey, Region, Retention, SigningKeyId, TenantName};
 pub use permission::{Dialect, Disposition, Method, Permission};
