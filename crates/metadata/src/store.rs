@@ -146,6 +146,8 @@ pub struct Confirmation {
     pub file_id: FileId,
     /// Another name to save it under.
     pub name: Option<String>,
+    /// Another media type.
+    pub content_type: Option<String>,
     /// How long its bucket keeps an object, counted from its publication; `None` is for ever.
     pub retention: Option<Duration>,
     /// The instant of confirmation.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{BucketRow, Confirmation, FileRef, FileRow, MetadataError, ObjectRow, ReservationRow};
-use valetkey_model::{BucketName, FileId, FileNumber, ObjectKey, Region, Retention, Scope, TenantName, Timestamp};
+use valetkey_model::{BucketName, FileId, FileNumber, ObjectKey, Region, Retention, Scope, TenantName, Timestamp, shortened};
 
 /// The longest name of a file.
 const MAX_NAME_BYTES: usize = 1024;
@@ -27,6 +27,15 @@ pub struct NewFile {
     pub needs_confirmation: bool,
     /// How long it waits for its bytes and, where that is needed, its confirmation.
     pub keep_for: Duration,
+}
+
+/// What a file is called from its confirmation on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewName {
+    /// The name: 1 to 1024 bytes.
+    pub name: String,
+    /// The media type, where it follows from the name; otherwise it stays.
+    pub content_type: Option<String>,
 }
 
 /// A file as its principal may know it.
@@ -86,6 +95,16 @@ impl File {
     /// Its object, if the file is there for good: uploaded, and confirmed where that is needed.
     pub fn ready(&self) -> Option<&Arc<ObjectRow>> {
         self.object.as_ref().filter(|_| self.is_confirmed)
+    }
+
+    /// Proves that the file does not have another name for good.
+    fn may_be_called(&self, name: Option<&str>) -> Result<(), ServiceError> {
+        match name {
+            Some(name) if self.ready().is_some() && name != self.name => {
+                Err(ServiceError::Conflict { reason: "the file was confirmed under another name" })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -159,19 +178,28 @@ impl Service {
     }
 
     /// Makes a file's bytes its own: they can no more be replaced with a URL that was given away for uploading it, and stay.
-    /// `name` takes the place of the one it was reserved under. A file that needs no confirmation, or no more, stays as it is.
+    /// `new_name` takes the place of the one it was reserved under. A file that needs no confirmation, or no more, stays as it is.
     /// Scope `object:write` or `object:create`.
     ///
     /// # Errors
     ///
     /// [`ServiceError::NotUploaded`] before its bytes are there; [`ServiceError::NotFound`], for another tenant's too;
-    /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`], [`ServiceError::Invalid`] for the name.
-    pub async fn confirm_file(&self, principal: &Principal, file: FileRef, name: Option<String>) -> Result<File, ServiceError> {
+    /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`], [`ServiceError::Invalid`] for the name or media type;
+    /// [`ServiceError::Conflict`] if it has another name for good.
+    pub async fn confirm_file(
+        &self,
+        principal: &Principal,
+        file: FileRef,
+        new_name: Option<NewName>,
+    ) -> Result<File, ServiceError> {
         require_writing(principal)?;
-        let name = name.map(checked_name).transpose()?;
+        let (name, content_type) = match new_name {
+            Some(new) => (Some(checked_name(new.name)?), new.content_type.map(checked_content_type).transpose()?),
+            None => (None, None),
+        };
         let File { id, bucket, key, .. } = self.own_file(principal, file).await?;
-        let now = self.now();
-        let confirmation = Confirmation { file_id: id, name, retention: bucket.retention.lifetime(), now };
+        let (now, asked) = (self.now(), name.clone());
+        let confirmation = Confirmation { file_id: id, name, content_type, retention: bucket.retention.lifetime(), now };
         let (service, its_bucket) = (self.clone(), bucket.name.clone());
         let confirmed = self.to_the_end(async move {
             let confirmed = service.metadata().confirm_file(confirmation).await;
@@ -182,8 +210,23 @@ impl Service {
         if file.ready().is_none() {
             return Err(ServiceError::NotUploaded);
         }
+        file.may_be_called(asked.as_deref())?;
         tracing::debug!(bucket = %file.bucket.name, "a file was confirmed");
         Ok(file)
+    }
+
+    /// Tells whether [`Service::confirm_file`] would succeed now, so that of several files all can be confirmed or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::confirm_file`].
+    pub async fn may_confirm_file(&self, principal: &Principal, file: FileRef, name: Option<&str>) -> Result<(), ServiceError> {
+        require_writing(principal)?;
+        let file = self.own_file(principal, file).await?;
+        if file.object.is_none() {
+            return Err(ServiceError::NotUploaded);
+        }
+        file.may_be_called(name)
     }
 
     /// Deletes a file, be it reserved, uploaded or confirmed; its URLs die with it. Gives what it was. Scope `object:write`.
@@ -289,20 +332,19 @@ fn checked_content_type(content_type: String) -> Result<String, ServiceError> {
     Err(ServiceError::invalid("content_type", format!("`{}`", content_type.escape_debug()), expected))
 }
 
-/// A file's name as the last segment of its key: nothing in it ends the segment, hides the file or turns the writing around.
+/// A file's name as the last segment of its key: nothing in it ends the segment, hides the file or turns the writing around. A long
+/// one is cut before its extension.
 fn name_in_key(name: &str) -> String {
-    let mut sanitised = String::with_capacity(name.len().min(MAX_NAME_IN_KEY_BYTES));
     let mut leading = true;
-    for character in name.chars() {
-        leading &= character == '.';
-        let kept =
-            if leading || character == '/' || character.is_control() || is_bidirectional(character) { '_' } else { character };
-        if sanitised.len() + kept.len_utf8() > MAX_NAME_IN_KEY_BYTES {
-            break;
-        }
-        sanitised.push(kept);
-    }
-    sanitised
+    let sanitised: String = name
+        .chars()
+        .map(|character| {
+            leading &= character == '.';
+            let is_kept = !leading && character != '/' && !character.is_control() && !is_bidirectional(character);
+            if is_kept { character } else { '_' }
+        })
+        .collect();
+    shortened(&sanitised, MAX_NAME_IN_KEY_BYTES)
 }
 
 /// The marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
@@ -327,7 +369,8 @@ mod tests {
         check(&"x".repeat(1000), &"x".repeat(200));
         check(&"😀".repeat(51), &"😀".repeat(50));
         check(&format!("{}é", "x".repeat(199)), &"x".repeat(199));
-        for name in ["..", ".", "/", "a", "\u{2066}", "a//b"] {
+        check(&format!("{}.pdf", "x".repeat(300)), &format!("{}.pdf", "x".repeat(196)));
+        for name in ["..", ".", "/", "a", "\u{2066}", "a//b", &" ".repeat(300)] {
             let key: ObjectKey = format!("{}/{}", FileId::from_bytes([1; 16]), name_in_key(name)).parse().unwrap();
             assert!(key.is_plain_path(), "{name:?}");
         }

@@ -32,7 +32,7 @@ pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};
 pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
-pub use file::{File, NewFile};
+pub use file::{File, NewFile, NewName};
 pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Target};
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
 pub use principal::Principal;

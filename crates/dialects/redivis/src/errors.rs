@@ -182,6 +182,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::AlreadyExists { .. } | ServiceError::NotEmpty { .. } => {
                 Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
             }
+            ServiceError::Conflict { .. } => invalid("The tempUpload is a rawFile of another name already"),
             ServiceError::Invalid { .. } => invalid(error.to_string()),
             ServiceError::Refused(refusal) => refused(refusal),
             other => {
@@ -334,6 +335,7 @@ mod tests {
             assert_eq!(body, json!({ "status": 404, "error": "not_found", "error_description": NO_FILE }));
         }
         check(ServiceError::NotUploaded, 400, "invalid_request", None);
+        check(ServiceError::Conflict { reason: "the file was confirmed under another name" }, 400, "invalid_request", None);
         check(ServiceError::AlreadyExists { what: "bucket" }, 409, "conflict", None);
         let invalid = ServiceError::Invalid { field: "name", found: "empty".to_owned(), expected: "a name".to_owned() };
         check(invalid, 400, "invalid_request", None);

@@ -3,8 +3,8 @@
 use crate::errors::{self, ApiError, no_such_path};
 use crate::face::{FILE_METHODS, RedivisFace};
 use crate::translate::{
-    download_request, etag_of, file_id, lifetime, new_file, raw_file_item, raw_files, signed_url, table_reference, temp_uploads,
-    temp_uploads_body, upload_request,
+    download_request, etag_of, file_id, lifetime, new_file, new_name, raw_file_item, raw_files, signed_url, table_reference,
+    temp_uploads, temp_uploads_body, upload_request,
 };
 use crate::wire::ListBody;
 use bytes::Bytes;
@@ -230,12 +230,11 @@ impl Redivis {
     async fn create_raw_files(&self, call: Call<'_>, body: RequestBody, table: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
+        principal.require(Scope::ObjectRead)?;
         table_reference(table)?;
         let uploads = raw_files(&call.parts.headers, &whole(body).await?)?;
-        let found = uploads.iter().map(|(id, _)| self.service().file(&principal, FileRef::Id(*id)));
-        if try_join_all(found).await?.iter().any(|file| file.object.is_none()) {
-            return Err(ServiceError::NotUploaded.into());
-        }
+        let may = uploads.iter().map(|(id, name)| self.service().may_confirm_file(&principal, FileRef::Id(*id), name.as_deref()));
+        try_join_all(may).await?;
         let confirmed = uploads.into_iter().map(|(id, name)| self.confirm(&principal, id, name));
         let results = try_join_all(confirmed).await?;
         let results =
@@ -244,7 +243,7 @@ impl Redivis {
     }
 
     async fn confirm(&self, principal: &Principal, id: FileId, name: Option<String>) -> Result<(File, Arc<ObjectRow>), ApiError> {
-        let file = self.service().confirm_file(principal, FileRef::Id(id), name).await?;
+        let file = self.service().confirm_file(principal, FileRef::Id(id), name.map(new_name)).await?;
         let object = file.ready().cloned().ok_or(ServiceError::NotUploaded)?;
         Ok((file, self.service().with_digests(object).await?))
     }

@@ -15,7 +15,7 @@ use valetkey_http_common::path::decode;
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_model::{Dialect, FileId, Permission, PutMode, Terms};
 use valetkey_service::{
-    Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, ObjectRow, Target, parse_raw_file_id, raw_file_id,
+    Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, NewName, ObjectRow, Target, parse_raw_file_id, raw_file_id,
 };
 
 /// The longest life of a signed URL, in seconds.
@@ -120,6 +120,11 @@ fn is_json(content_type: &[u8]) -> bool {
 pub(crate) fn new_file(upload: &NewTempUploadBody) -> NewFile {
     let name = upload.name.clone();
     NewFile { content_type: Some(guess(&name).to_owned()), name, needs_confirmation: true, keep_for: KEEP_FOR }
+}
+
+/// What a file is called in the end; its media type follows.
+pub(crate) fn new_name(name: String) -> NewName {
+    NewName { content_type: Some(guess(&name).to_owned()), name }
 }
 
 /// A URL to read a file by its id.

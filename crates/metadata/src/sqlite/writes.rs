@@ -300,6 +300,7 @@ pub(super) fn confirm_file(connection: &Connection, confirmation: Confirmation) 
         return Ok(file);
     };
     object.file_name = confirmation.name.or(object.file_name.take());
+    object.content_type = confirmation.content_type.or(object.content_type.take());
     object.expires_at = confirmation.retention.map(|retention| object.modified_at.plus(retention));
     rows::upsert_object(connection, statements::UPSERT_OBJECT, object)?;
     rows::execute(connection, statements::DELETE_RESERVATION, [confirmation.file_id.as_bytes()])?;

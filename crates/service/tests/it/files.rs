@@ -75,12 +75,23 @@ async fn a_file_is_reserved_uploaded_and_confirmed() {
     let refused = world.issue_as("app", by_id(&file)).await;
     assert!(matches!(refused, Err(ServiceError::NotUploaded)), "{refused:?}");
 
-    let confirmed = world.service.confirm_file(&app, FileRef::Number(file.number), Some("final.png".to_owned())).await.unwrap();
-    assert_eq!((confirmed.id, confirmed.name.as_str()), (file.id, "final.png"));
+    let named =
+        |name: &str, content_type: Option<&str>| NewName { name: name.to_owned(), content_type: content_type.map(str::to_owned) };
+    let ill_typed = named("final.png", Some("ü"));
+    let refused = world.service.confirm_file(&app, FileRef::Id(file.id), Some(ill_typed)).await;
+    assert!(matches!(refused, Err(ServiceError::Invalid { field: "content_type", .. })), "{refused:?}");
+    let final_name = named("final.gif", Some("image/gif"));
+    let confirmed = world.service.confirm_file(&app, FileRef::Number(file.number), Some(final_name.clone())).await.unwrap();
+    assert_eq!((confirmed.id, confirmed.name.as_str()), (file.id, "final.gif"));
+    assert_eq!(confirmed.content_type.as_deref(), Some("image/gif"));
     assert_eq!(confirmed.ready().unwrap().sha256, confirmed.object.as_ref().unwrap().sha256);
     assert_eq!(put(&world, &url, b"third").await.unwrap_err(), Refusal::Exists);
-    let again = world.service.confirm_file(&app, FileRef::Id(file.id), Some("other.png".to_owned())).await.unwrap();
-    assert_eq!(again.name, "final.png");
+    for same in [Some(final_name), Some(named("final.gif", Some("image/png"))), None] {
+        let again = world.service.confirm_file(&app, FileRef::Id(file.id), same).await.unwrap();
+        assert_eq!((again.name.as_str(), again.content_type.as_deref()), ("final.gif", Some("image/gif")));
+    }
+    let refused = world.service.confirm_file(&app, FileRef::Id(file.id), Some(named("other.gif", None))).await;
+    assert!(matches!(refused, Err(ServiceError::Conflict { .. })), "{refused:?}");
     assert_eq!(read_by_id(&world, &file).await, b"second");
     world.clock.advance(48 * HOUR);
     world.service.housekeeping().await.unwrap();
@@ -391,7 +402,8 @@ async fn names_are_kept_whole_and_checked() {
         let refused = reserve(name, content_type).await;
         assert!(matches!(refused, Err(ServiceError::Invalid { .. })), "{name:?} {content_type:?}: {refused:?}");
     }
-    let refused = world.service.confirm_file(&app, FileRef::Id(file.id), Some(String::new())).await;
+    let unnamed = NewName { name: String::new(), content_type: None };
+    let refused = world.service.confirm_file(&app, FileRef::Id(file.id), Some(unnamed)).await;
     assert!(matches!(refused, Err(ServiceError::Invalid { field: "name", .. })), "{refused:?}");
     let unnamed = world.put("folder/q3.pdf", b"x").await.object;
     let found = world.service.file(&app, FileRef::Number(unnamed.file_number)).await.unwrap();

@@ -358,7 +358,8 @@ async fn tried(world: &World, thief: &Principal, loot: &Loot<'_>) -> Vec<(&'stat
 
     note("upload", told(&service.upload(thief, bucket, key, UploadOptions::default()).await));
     note("begin parts", told(&service.begin_parts(thief, bucket, key).await));
-    note("confirm by id", told(&service.confirm_file(thief, by_id, Some("stolen".to_owned())).await));
+    let stolen = NewName { name: "stolen".to_owned(), content_type: None };
+    note("confirm by id", told(&service.confirm_file(thief, by_id, Some(stolen)).await));
     note("confirm by number", told(&service.confirm_file(thief, by_number, None).await));
     note("delete file by id", told(&service.delete_file(thief, by_id).await));
     note("delete file by number", told(&service.delete_file(thief, by_number).await));

@@ -189,23 +189,28 @@ pub async fn a_refusal_leaves_the_reservation(trial: Trial) {
     store.publish(trial.reserved(&reservation)).await.unwrap();
 }
 
-/// What is there then stays, under the name given; to confirm it again changes nothing.
+/// What is there then stays, under the name and the media type given; to confirm it again changes nothing.
 pub async fn a_confirmation_ends_the_reservation(trial: Trial) {
     let store = trial.open_furnished().await;
-    for (key, new_name, retention) in [("a", None, None), ("b", Some("final.pdf"), Some(DAY * 30))] {
+    for (key, new_name, new_type, retention) in
+        [("a", None, None, None), ("b", Some("final.pdf"), None, Some(DAY * 30)), ("c", Some("final"), Some("text/new"), None)]
+    {
         let reservation = store.reserve_file(trial.provisional(key)).await.unwrap();
         let object = store.publish(trial.reserved(&reservation)).await.unwrap().object;
         trial.clock.advance(Duration::from_secs(60));
-        let confirmation = Confirmation { name: new_name.map(str::to_owned), retention, ..trial.confirmation(&reservation) };
+        let (name, content_type) = (new_name.map(str::to_owned), new_type.map(str::to_owned));
+        let confirmation = Confirmation { name, content_type, retention, ..trial.confirmation(&reservation) };
         let expected = ObjectRow {
             file_name: Some(new_name.map_or(reservation.name.clone(), str::to_owned)),
+            content_type: new_type.map(str::to_owned).or(object.content_type.clone()),
             expires_at: retention.map(|retention| object.modified_at.plus(retention)),
             ..object
         };
         let confirmed = FileRow { reservation: None, object: Some(expected.clone()) };
         assert_eq!(store.confirm_file(confirmation.clone()).await.unwrap(), confirmed);
         assert_eq!(store.object(&expected.bucket, &expected.key).await.unwrap(), Some(expected));
-        let again = Confirmation { name: Some("again".to_owned()), retention: None, ..confirmation };
+        let again = |text: &str| Some(text.to_owned());
+        let again = Confirmation { name: again("again"), content_type: again("text/again"), retention: None, ..confirmation };
         assert_eq!(store.confirm_file(again).await.unwrap(), confirmed);
         assert_eq!(refusal(&*store, trial.reserved(&reservation)).await, Refusal::Exists);
         let overwritten = store.publish(trial.publication(key)).await.unwrap().object;
@@ -364,7 +369,7 @@ impl Trial {
     }
 
     fn confirmation(&self, reservation: &ReservationRow) -> Confirmation {
-        Confirmation { file_id: reservation.file_id, name: None, retention: None, now: self.now() }
+        Confirmation { file_id: reservation.file_id, name: None, content_type: None, retention: None, now: self.now() }
     }
 }
 

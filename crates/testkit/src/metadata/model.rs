@@ -235,7 +235,7 @@ impl Model {
                     self.reservations.remove(object.key.as_str());
                     expected.reservation = None;
                 }
-                let confirmation = Confirmation { file_id, name: None, retention: None, now };
+                let confirmation = Confirmation { file_id, name: None, content_type: None, retention: None, now };
                 assert_eq!(store.confirm_file(confirmation).await.unwrap(), expected);
             }
             Operation::DeleteFile { key } => {

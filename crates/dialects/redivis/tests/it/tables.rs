@@ -223,6 +223,32 @@ fn all_are_files_or_none() {
 }
 
 #[test]
+fn the_last_name_before_it_is_a_file_counts() {
+    let world = world();
+    let types = |name: &str, more: &[(&str, &str)]| {
+        let (id, url) = world.temp_uploads("app", &[("a.csv", 3)]).remove(0);
+        assert_eq!(world.call("PUT", &url, more, b"one").status, 200);
+        let body = json!({ "files": [{ "name": name, "tempUploadId": id }] });
+        post_raw_files(&world, "app", &body.to_string()).ok(201);
+        let got = world.get(&world.sign(&id, "60"));
+        (id, got.header("content-type").unwrap().to_owned())
+    };
+    // Of that name is the media type, whatever the upload said.
+    for (name, expected) in [("b.png", "image/png"), ("a.csv", "text/csv"), ("b", "application/octet-stream")] {
+        assert_eq!(types(name, &[("Content-Type", "text/html")]).1, expected, "{name}");
+    }
+    let (id, _) = types("b.png", &[]);
+    let (other, url) = world.temp_uploads("app", &[("c.csv", 3)]).remove(0);
+    assert_eq!(world.put(&url, b"two").status, 200);
+    let again = json!({ "files": [{ "tempUploadId": other }, { "name": "c.png", "tempUploadId": id }] });
+    let said = post_raw_files(&world, "app", &again.to_string()).refused(400, "invalid_request");
+    assert_eq!(said, "The tempUpload is a rawFile of another name already");
+    world.read_as("app", "GET", &path_of(&other)).refused(404, "not_found");
+    let again = again.to_string().replace("c.png", "b.png");
+    assert_eq!(post_raw_files(&world, "app", &again).ok(201)["results"][1]["name"], "b.png");
+}
+
+#[test]
 fn credentials_and_scopes() {
     let world = world();
     let body = r#"{"tempUploads": [{"size": 1, "name": "a"}]}"#;
