@@ -1,6 +1,6 @@
 //! What the operator may set.
 
-use crate::telemetry;
+use crate::{dispatch, telemetry};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -189,6 +189,11 @@ impl TryFrom<ServeConfig> for Settings {
             faults.add("session_idle", "`0`: expected a duration");
         }
         let public_url = config.public_url.as_deref().and_then(|text| faults.parse("public_url", text));
+        let base_path = public_url.as_ref().map_or("", PublicUrl::base_path);
+        if let Some(own) = dispatch::taken_for(base_path) {
+            let why = format!("the path `{base_path}` cannot be told from the server's own `{own}`: expected another, or none");
+            faults.add("public_url", why);
+        }
         let region_urls: Vec<_> = config.region_url.iter().filter_map(|text| faults.region_url(text)).collect();
         // The address it listens on, which is the default, has no path either.
         let default = if config.public_url.is_some() { public_url.clone() } else { "http://localhost".parse().ok() };
@@ -308,6 +313,17 @@ mod tests {
         assert_eq!(faulty(with(deep, &["EMEA=https://eu.example.org"])), ["region_url"]);
         assert_eq!(faulty(with(None, &["EMEA=https://eu.example.org/x"])), ["region_url"]);
         assert_eq!(faulty(with(None, &["EMEA=https://a.example.org", "EMEA=https://b.example.org"])), ["region_url"]);
+    }
+
+    #[test]
+    fn a_base_path_is_no_path_of_the_servers_own() {
+        let with = |path: &str| ServeConfig { public_url: Some(format!("https://example.org{path}")), ..ServeConfig::default() };
+        for path in ["", "/", "/files", "/files/vk/v1"] {
+            Settings::try_from(with(path)).unwrap();
+        }
+        for path in ["/vk", "/vk/", "/%76k", "/o", "/api"] {
+            assert_eq!(faulty(with(path)), ["public_url"], "{path}");
+        }
     }
 
     #[test]

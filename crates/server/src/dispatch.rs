@@ -80,6 +80,34 @@ impl Route {
     }
 }
 
+/// Where the paths of all routes begin.
+const ROOTS: [&str; 14] = [
+    "/healthz",
+    "/readyz",
+    "/robots.txt",
+    "/openapi.json",
+    "/docs",
+    "/o",
+    "/l",
+    "/vk/v1",
+    "/oss/v2",
+    "/authentication/v2",
+    "/api/v1/rawFiles",
+    "/api/v1/tables",
+    "/api/v1/files",
+    "/v1/files",
+];
+
+/// The paths of the server's own that a base path could be taken for. A proxy may have taken it away or not, so that of a path that
+/// begins with it must follow whether it stands there.
+pub(crate) fn taken_for(base_path: &str) -> Option<&'static str> {
+    ROOTS.into_iter().find(|root| !base_path.is_empty() && (is_within(root, base_path) || is_within(base_path, root)))
+}
+
+fn is_within(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Dispatch {
     /// Requests are answered from now on; until then they were told to come again.
     pub(crate) fn begin(&self, targets: Targets) {
@@ -216,6 +244,41 @@ fn finished(mut answer: Response<ResponseBody>, content_type: HeaderValue) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base_paths_that_are_no_others() {
+        for (base_path, expected) in [
+            ("/vk", Some("/vk/v1")),
+            ("/vk/v1", Some("/vk/v1")),
+            ("/vk/v1/files", Some("/vk/v1")),
+            ("/o", Some("/o")),
+            ("/o/files", Some("/o")),
+            ("/api", Some("/api/v1/rawFiles")),
+            ("/api/v1", Some("/api/v1/rawFiles")),
+            ("/v1", Some("/v1/files")),
+            ("/docs", Some("/docs")),
+            ("", None),
+            ("/files", None),
+            ("/files/o", None),
+            ("/vks", None),
+            ("/vk/v2", None),
+            ("/api/files", None),
+            ("/O", None),
+        ] {
+            assert_eq!(taken_for(base_path), expected, "{base_path}");
+        }
+    }
+
+    #[test]
+    fn every_route_has_its_root() {
+        let document = crate::openapi::document();
+        for path in document.paths.paths.keys() {
+            assert!(ROOTS.iter().any(|root| is_within(path, root)), "{path}");
+        }
+        for root in ROOTS {
+            assert!([root, &format!("{root}/x")].into_iter().any(|path| Route::of(path) != Route::Nothing), "{root}");
+        }
+    }
 
     #[test]
     fn one_host() {
