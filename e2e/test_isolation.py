@@ -1,7 +1,6 @@
 """Two tenants use every API in random order, and one of them tries whatever it can learn of the other's: nothing ever shows."""
 
 import base64
-import hashlib
 import json
 import re
 import time
@@ -14,13 +13,14 @@ from harness import tokens
 from harness.api import Api
 from harness.content import Content
 from harness.http import exchange, target_of
+from harness.ids import NO_FILE_ID, raw_id
 
 WAYS = ("native", "autodesk", "redivis", "datalab", "flexportal")
 TYPE = "application/pdf"
 TABLE = "/api/v1/tables/demo.files.current"
 ROUNDS = 32
 # What never was anybody's.
-NO_FILE_ID, NO_BUCKET = "A" * 21 + "Q", "never-made"
+NO_BUCKET = "never-made"
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -417,16 +417,6 @@ class Intruder:
             for changed in self.changed(target_of(url)):
                 answer = self.ask("PUT", changed, b"stolen")
                 assert answer.status >= 400, answer
-
-
-def raw_id(file_id):
-    """As Redivis' API names a file: digits that follow from its id, and the id."""
-    rest = int.from_bytes(hashlib.sha256(base64.urlsafe_b64decode(file_id + "==")).digest(), "big") % 36**13
-    digits = ""
-    for _ in range(13):
-        rest, digit = divmod(rest, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return f"{digits[:4]}-{digits[4:]}.{file_id}"
 
 
 def basic(key_id):
