@@ -15,7 +15,7 @@ import schemathesis
 VALUES = json.loads(pathlib.Path(os.environ["VALETKEY_VALUES"]).read_text())
 EXCUSED = pathlib.Path(os.environ["VALETKEY_EXCUSED"])
 
-DIGESTS = {"content-md5", "content-digest", "repr-digest"}
+DIGESTS = {"content-md5", "content-digest", "repr-digest", "x-ads-content-sha1"}
 TOKEN = "cta-common-access-token"
 
 _requests, _cases = itertools.count(), itertools.count()

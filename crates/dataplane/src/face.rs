@@ -10,7 +10,7 @@ use valetkey_service::{ObjectRow, Published};
 
 /// The shape of a dialect's answers. The data plane adds what every answer carries: CORS, security headers, caching.
 pub trait Face: Send + Sync {
-    /// The answer to a refused request. `Retry-After` is added.
+    /// The answer to a refused request. `Retry-After` is added, and `Allow` to a 405 that has none.
     fn refusal(&self, refusal: Refusal, request: &HeaderMap) -> Response<ResponseBody>;
 
     /// The opaque part of an object's entity tag, which must be strong: another for each generation.
@@ -19,6 +19,12 @@ pub trait Face: Send + Sync {
     /// Whether [`Face::etag`] needs SHA-1 and MD5 of the object.
     fn needs_digests(&self) -> bool {
         false
+    }
+
+    /// The SHA-1 that an upload's bytes are said to have, where the dialect has a header for it; `Err` is the name of one that cannot
+    /// be read.
+    fn declared_sha1(&self, _headers: &HeaderMap) -> Result<Option<[u8; 20]>, &'static str> {
+        Ok(None)
     }
 
     /// Adds to the head of an answer with content, whole or in part, what this dialect says of it besides.

@@ -158,8 +158,16 @@ impl WriteHeaders {
             condition: Condition::None,
             digests: DigestSet::default(),
             expected,
+            expected_sha1: None,
         };
         Ok(Self { options })
+    }
+
+    /// The same, where the bytes are said to have this SHA-1, too.
+    #[must_use]
+    pub fn with_sha1(mut self, expected: Option<[u8; 20]>) -> Self {
+        self.options.expected_sha1 = expected;
+        self
     }
 
     /// The options, with the preconditions of the headers compared with what is there now under this entity tag.

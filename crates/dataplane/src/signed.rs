@@ -50,21 +50,22 @@ pub struct SignedUrls {
     entropy: Arc<dyn Entropy>,
     /// Whether cookies may travel over HTTPS only.
     secure_cookies: bool,
-    token_faces: Arc<[(Dialect, Arc<dyn Face>)]>,
+    issuer_faces: Arc<[(Dialect, Arc<dyn Face>)]>,
     kept: Arc<Kept>,
 }
 
 impl SignedUrls {
     /// Answers from `service`, over HTTPS as far as clients see if `secure_cookies`.
     pub fn new(service: Service, clients: ClientAddressPolicy, entropy: Arc<dyn Entropy>, secure_cookies: bool) -> Self {
-        Self { service, clients, entropy, secure_cookies, token_faces: Arc::new([]), kept: Arc::new(Kept::new()) }
+        Self { service, clients, entropy, secure_cookies, issuer_faces: Arc::new([]), kept: Arc::new(Kept::new()) }
     }
 
-    /// The same, where tokens of this dialect are answered with this face, whoever's URL they stand in.
+    /// The same, where URLs that this dialect issued are answered with this face, whoever's path they have: tokens, and links as
+    /// far as they are known.
     #[must_use]
-    pub fn with_token_face(self, dialect: Dialect, face: Arc<dyn Face>) -> Self {
-        let faces = self.token_faces.iter().cloned().chain([(dialect, face)]);
-        Self { token_faces: faces.collect(), ..self }
+    pub fn with_issuer_face(self, dialect: Dialect, face: Arc<dyn Face>) -> Self {
+        let faces = self.issuer_faces.iter().cloned().chain([(dialect, face)]);
+        Self { issuer_faces: faces.collect(), ..self }
     }
 
     /// The client's address, as the operator's trust in proxies makes it out.
@@ -82,9 +83,9 @@ impl SignedUrls {
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
         if parts.method == http::Method::OPTIONS {
-            return self.finished(preflight(&parts.headers));
+            return self.finished(preflight(&parts.headers, &methods_of(credential)));
         }
-        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed()) };
+        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed(&methods_of(credential))) };
         let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
         let presented = Presented {
@@ -102,20 +103,22 @@ impl SignedUrls {
             }
             _ => self.get(face, &presented, parts).await.map_err(|refusal| (refusal, false)),
         };
-        answer.unwrap_or_else(|(refusal, unread)| {
-            let face = self.face_for(face, credential, || credential.claimed_dialect());
-            let answer = self.finished(self.refused(face, refusal, &parts.headers, client));
-            if unread { closing(answer) } else { answer }
-        })
+        match answer {
+            Ok(answer) => answer,
+            Err((refusal, unread)) => {
+                let answer = Box::pin(self.refused(face, refusal, credential, &parts.headers, client)).await;
+                if unread { closing(answer) } else { answer }
+            }
+        }
     }
 
     /// The refusal of a request that has no credential to be verified.
     pub fn refuse(&self, face: &dyn Face, refusal: Refusal, parts: &Parts) -> Response<ResponseBody> {
         if parts.method == http::Method::OPTIONS {
-            return self.finished(preflight(&parts.headers));
+            return self.finished(preflight(&parts.headers, &METHODS));
         }
         if method_of(parts).is_none() {
-            return self.finished(method_not_allowed());
+            return self.finished(method_not_allowed(&METHODS));
         }
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
     }
@@ -124,7 +127,7 @@ impl SignedUrls {
     /// needed is in a box: every request's future is moved about, and is as large as its largest part.
     async fn get(&self, face: &dyn Face, presented: &Presented<'_>, parts: &Parts) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
-        let face = self.face_for(face, presented.credential, || Some(grant.terms().dialect));
+        let face = self.face_for(face, grant.terms().dialect);
         let admission = self.service.admit(grant).await?;
         let mut found = self.service.find(admission).await?;
         if face.needs_digests() {
@@ -235,12 +238,14 @@ impl SignedUrls {
         body: RequestBody,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
-        let face = self.face_for(face, presented.credential, || Some(grant.terms().dialect));
+        let face = self.face_for(face, grant.terms().dialect);
         let admission = self.service.admit(grant).await?;
-        let headers = WriteHeaders::read(&parts.headers).map_err(|name| {
+        let unread = |name| {
             tracing::info!(name, "an upload has {BAD_DIGEST}");
             Refusal::DigestMismatch
-        })?;
+        };
+        let declared_sha1 = face.declared_sha1(&parts.headers).map_err(unread)?;
+        let headers = WriteHeaders::read(&parts.headers).map_err(unread)?.with_sha1(declared_sha1);
         let present = match self.service.granted_object(&admission).await? {
             Some(object) if face.needs_digests() => {
                 Some(self.service.with_digests(object).await.map_err(|error| error.as_refusal())?)
@@ -259,23 +264,30 @@ impl SignedUrls {
         }
     }
 
-    /// The face for a credential: a token may be another dialect's than the path it stands in.
-    fn face_for<'a>(
-        &'a self,
-        face: &'a dyn Face,
-        credential: PresentedCredential<'_>,
-        dialect: impl FnOnce() -> Option<Dialect>,
-    ) -> &'a dyn Face {
-        if self.token_faces.is_empty() || !matches!(credential, PresentedCredential::Token { .. }) {
-            return face;
-        }
-        let Some(dialect) = dialect() else { return face };
-        self.token_faces.iter().find(|(of, _)| *of == dialect).map_or(face, |(_, face)| &**face)
+    /// The face for a URL that this dialect issued: it may be another than the path's.
+    fn face_for<'a>(&'a self, face: &'a dyn Face, issued_by: Dialect) -> &'a dyn Face {
+        self.issuer_faces.iter().find(|(of, _)| *of == issued_by).map_or(face, |(_, face)| &**face)
     }
 
-    fn refused(&self, face: &dyn Face, refusal: Refusal, request: &HeaderMap, client: IpAddr) -> Response<ResponseBody> {
+    async fn refused(
+        &self,
+        face: &dyn Face,
+        refusal: Refusal,
+        credential: PresentedCredential<'_>,
+        request: &HeaderMap,
+        client: IpAddr,
+    ) -> Response<ResponseBody> {
         tracing::info!(code = refusal.code(), %client, "a signed URL was refused");
-        with_retry(refusal, face.refusal(refusal, request))
+        // What no store knows, and what it cannot tell at present, is not asked for again.
+        let may_be_known = !matches!(refusal, Refusal::UnknownLink | Refusal::Unavailable) && !self.issuer_faces.is_empty();
+        let issued_by = if may_be_known { self.service.claimed_dialect(credential).await } else { credential.claimed_dialect() };
+        let face = issued_by.map_or(face, |dialect| self.face_for(face, dialect));
+        let mut answer = with_retry(refusal, face.refusal(refusal, request));
+        if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let methods = served(self.service.claimed_methods(credential).await);
+            answer.headers_mut().entry(ALLOW).or_insert_with(|| cors::allow(&methods));
+        }
+        self.finished(answer)
     }
 
     /// Adds what every answer on a blob URL carries.
@@ -325,15 +337,32 @@ fn method_of(parts: &Parts) -> Option<Method> {
     Method::parse(parts.method.as_str()).filter(|method| METHODS.contains(method))
 }
 
-fn method_not_allowed() -> Response<ResponseBody> {
+/// The methods of signed URLs that a credential says it is for, which is told and never relied on. All of them where it says
+/// nothing: what a link is for the store alone knows, which OPTIONS never asks; and a token may be coming in a header, which a
+/// preflight request is without.
+fn methods_of(credential: PresentedCredential<'_>) -> Vec<Method> {
+    served(credential.claimed_methods())
+}
+
+/// Those of the methods that a URL is for that are served; all of them where that is not known. HEAD stands beside GET alone: an object
+/// is not described to who only writes it.
+fn served(claimed: Option<Vec<Method>>) -> Vec<Method> {
+    let claimed = claimed.unwrap_or_default();
+    let reads = claimed.contains(&Method::Get);
+    let is_served = |method: &Method| claimed.contains(method) && (*method != Method::Head || reads || claimed.len() == 1);
+    let some: Vec<_> = METHODS.into_iter().filter(is_served).collect();
+    if some.is_empty() { METHODS.to_vec() } else { some }
+}
+
+fn method_not_allowed(methods: &[Method]) -> Response<ResponseBody> {
     let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
-    answer.headers_mut().insert(ALLOW, cors::allow(&METHODS));
+    answer.headers_mut().insert(ALLOW, cors::allow(methods));
     closing(answer)
 }
 
-fn preflight(request: &HeaderMap) -> Response<ResponseBody> {
+fn preflight(request: &HeaderMap, methods: &[Method]) -> Response<ResponseBody> {
     let mut answer = status(StatusCode::NO_CONTENT);
-    cors::preflight(request, &METHODS, answer.headers_mut());
+    cors::preflight(request, methods, answer.headers_mut());
     answer
 }
 
@@ -352,11 +381,11 @@ fn caching(grant: &Grant) -> Caching {
     }
 }
 
-/// The session secrets in `Valetkey-Session` and in cookies named `vk_…`.
+/// The session secrets in `Valetkey-Session` and in cookies named `vk_…`: as many as the head of a request can hold.
 fn sessions(headers: &HeaderMap) -> Sessions<'_> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     let kept = cookies.filter_map(|cookie| cookie.trim().strip_prefix("vk_")?.split_once('='));
-    Sessions { explicit: headers.get(&SESSION).and_then(|value| value.to_str().ok()), kept: kept.take(16).collect() }
+    Sessions { explicit: headers.get(&SESSION).and_then(|value| value.to_str().ok()), kept: kept.collect() }
 }
 
 fn is_prefetch(headers: &HeaderMap) -> bool {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use valetkey_dataplane::listener::{Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, SignedUrls};
-use valetkey_dialect_autodesk::{Autodesk, AutodeskContext};
+use valetkey_dialect_autodesk::{self as autodesk, Autodesk, AutodeskContext};
 use valetkey_dialect_datalab::{self as datalab, Datalab, DatalabContext};
 use valetkey_dialect_flexportal::{self as flexportal, FlexPortal, FlexPortalContext};
 use valetkey_dialect_native::{Native, NativeContext};
@@ -240,13 +240,14 @@ fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUr
 fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_urls: &Arc<PublicUrls>) -> Targets {
     let clients =
         ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
-    // The URLs of Redivis' files are its own, whatever token stands in them.
+    // The signed resources of Autodesk's API and the files of Redivis' are its own, whoever issued what stands in their URLs.
     let without_faces = SignedUrls::new(service.clone(), clients, entropy.clone(), public_urls.are_https());
     let signed_urls = without_faces
         .clone()
-        .with_token_face(Dialect::Redivis, redivis::token_face())
-        .with_token_face(Dialect::Datalab, datalab::token_face())
-        .with_token_face(Dialect::FlexPortal, flexportal::token_face());
+        .with_issuer_face(Dialect::Autodesk, autodesk::issuer_face(public_urls.default_url().clone()))
+        .with_issuer_face(Dialect::Redivis, redivis::issuer_face())
+        .with_issuer_face(Dialect::Datalab, datalab::issuer_face())
+        .with_issuer_face(Dialect::FlexPortal, flexportal::issuer_face());
     Targets {
         native: Native::new(NativeContext {
             service: service.clone(),
@@ -256,7 +257,7 @@ fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entro
         }),
         autodesk: Autodesk::new(AutodeskContext {
             service: service.clone(),
-            signed_urls: signed_urls.clone(),
+            signed_urls: without_faces.clone(),
             public_urls: public_urls.clone(),
             cdn_url: settings.cdn_base_url.clone().map(Arc::new),
             entropy: entropy.clone(),

@@ -121,6 +121,15 @@ impl PresentedCredential<'_> {
             _ => None,
         }
     }
+
+    /// The methods that a token says it permits, before anything is proved: good for telling them and no more. `None` where nothing
+    /// is said: what a link is for is known to the store alone.
+    pub fn claimed_methods(&self) -> Option<Vec<Method>> {
+        match self {
+            Self::Token { token, .. } => valetkey_signing::claimed_methods(token),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for PresentedCredential<'_> {
@@ -285,6 +294,28 @@ pub struct Delivery {
 }
 
 impl Service {
+    /// The dialect that a URL was issued by, as a token says or a link's row has it, whether it works or not: good for the shape of a
+    /// refusal and no more. `None` for what cannot be read or found.
+    pub async fn claimed_dialect(&self, credential: PresentedCredential<'_>) -> Option<Dialect> {
+        match credential {
+            PresentedCredential::Token { .. } => credential.claimed_dialect(),
+            PresentedCredential::Link(secret) | PresentedCredential::LinkInBucket { secret, .. } => {
+                Some(self.presented_link(secret).await.ok()??.terms.dialect)
+            }
+            PresentedCredential::Public(_) => None,
+        }
+    }
+
+    /// The methods that a URL is for, as a token says or a link's row has it, whether it works or not: good for telling who was
+    /// refused and no more. `None` for what cannot be read or found.
+    pub async fn claimed_methods(&self, credential: PresentedCredential<'_>) -> Option<Vec<Method>> {
+        let (PresentedCredential::Link(secret) | PresentedCredential::LinkInBucket { secret, .. }) = credential else {
+            return credential.claimed_methods();
+        };
+        let permission = self.presented_link(secret).await.ok()??.terms.permission;
+        Some(Method::ALL.into_iter().filter(|method| permission.allows(*method)).collect())
+    }
+
     /// Proves what a presented URL allows: signature or secret, times, path, method, address.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct UploadOptions {
     pub digests: DigestSet,
     /// Digests that the bytes are said to have.
     pub expected: Vec<DigestRule>,
+    /// The SHA-1 that the bytes are said to have: a protocol's, never a rule of a URL.
+    pub expected_sha1: Option<[u8; 20]>,
 }
 
 /// What must be there for an upload to be published.
@@ -145,7 +147,8 @@ impl Service {
         let reserved = plan.condition.mode == PutMode::Reserved && self.is_reserved(&plan.bucket.name, &plan.key).await?;
         holds(&plan.condition, present.as_deref(), reserved)?;
         plan.options.expected.extend(plan.rules.digest.clone());
-        let digests = plan.options.expected.iter().fold(plan.options.digests, |set, rule| match rule {
+        let asked = plan.options.expected_sha1.map_or(plan.options.digests, |_| plan.options.digests | DigestSet::SHA1);
+        let digests = plan.options.expected.iter().fold(asked, |set, rule| match rule {
             DigestRule::Sha256(_) => set,
             DigestRule::Md5(_) => set | DigestSet::MD5,
             DigestRule::Crc32c(_) => set | DigestSet::CRC32C,
@@ -230,7 +233,8 @@ impl Upload {
             return Err(Refusal::TooSmall.into());
         }
         let pending = writer.finish().await?;
-        if !plan.options.expected.iter().all(|rule| has_digest(&pending.digests, rule)) {
+        let has_sha1 = plan.options.expected_sha1.is_none_or(|expected| pending.digests.sha1 == Some(expected));
+        if !has_sha1 || !plan.options.expected.iter().all(|rule| has_digest(&pending.digests, rule)) {
             pending.refused();
             return Err(Refusal::DigestMismatch.into());
         }

@@ -118,7 +118,7 @@ pub use error::SignError;
 pub use key::{Algorithm, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, SigningKey};
 pub use path::{Resource, canonical_file_path, canonical_object_path, decode_object_path, parse_raw_file_id, raw_file_id};
 pub use sign::sign;
-pub use verify::{Presented, Verified, claimed_dialect, verify};
+pub use verify::{Presented, Verified, claimed_dialect, claimed_methods, verify};
 
 /// The longest token that is made or read, in characters.
 pub const MAX_TOKEN_CHARS: usize = 2048;

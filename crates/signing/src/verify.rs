@@ -80,10 +80,20 @@ impl Verified {
 /// The dialect in a token's claims, whose signature plays no part; `None` for what cannot be read. Only the shape of a refusal may
 /// depend on it.
 pub fn claimed_dialect(token: &str) -> Option<Dialect> {
+    Some(claimed(token)?.claims.terms.dialect)
+}
+
+/// The methods that a token says it is for, whose signature plays no part, in the order of [`Method::ALL`]; `None`
+/// for what cannot be read. Good for telling which methods there are, never for allowing one.
+pub fn claimed_methods(token: &str) -> Option<Vec<Method>> {
+    let methods = claimed(token)?.methods;
+    Some(Method::ALL.into_iter().filter(|method| methods.allow(*method)).collect())
+}
+
+fn claimed(token: &str) -> Option<Payload> {
     let mut buffer = [0; cose::MAX_TOKEN_BYTES];
     let bytes = cose::decode_text(token, &mut buffer).ok()?;
-    let envelope = Envelope::read(bytes).ok()?;
-    Some(Payload::read(&envelope.payload).ok()?.claims.terms.dialect)
+    Payload::read(&Envelope::read(bytes).ok()?.payload).ok()
 }
 
 /// Proves a token for a request, or says why not. The same input gives the same answer.

@@ -43,8 +43,9 @@ pub(crate) enum Place {
     Reading,
     /// On a signed URL, to who writes.
     Writing,
-    /// On the URL of a part of an upload: clients take 403, and only that, as a reason to ask for fresh URLs.
-    Part,
+    /// On the URL of a direct transfer, of a part of an upload or of a download: clients take 403, and only that, as a reason to ask
+    /// for fresh URLs.
+    Transfer,
     /// To the owner, by an API call.
     Api,
 }
@@ -182,7 +183,7 @@ impl ApiError {
     /// The same failure, told on the URL of a part.
     pub(crate) fn on_part(self) -> Self {
         match self {
-            Self::Service(error) => Self::Refused(error.as_refusal(), Place::Part),
+            Self::Service(error) => Self::Refused(error.as_refusal(), Place::Transfer),
             other => other,
         }
     }
@@ -237,7 +238,7 @@ pub(crate) fn refused(refusal: Refusal, place: Place) -> Response<ResponseBody> 
 pub(crate) fn told(refusal: Refusal, place: Place) -> (StatusCode, &'static str) {
     let gone = match place {
         Place::Reading | Place::Writing => (StatusCode::NOT_FOUND, NOT_THERE),
-        Place::Part | Place::Api => (StatusCode::FORBIDDEN, refusal.sentence()),
+        Place::Transfer | Place::Api => (StatusCode::FORBIDDEN, refusal.sentence()),
     };
     let missing = match place {
         Place::Api => (StatusCode::NOT_FOUND, "Object not found"),
@@ -258,7 +259,7 @@ pub(crate) fn told(refusal: Refusal, place: Place) -> (StatusCode, &'static str)
             match place {
                 Place::Reading => "Signed Resource does not grant read permissions",
                 Place::Writing => "Signed Resource does not grant write permissions",
-                Place::Part | Place::Api => refusal.sentence(),
+                Place::Transfer | Place::Api => refusal.sentence(),
             },
         ),
         Refusal::WrongPath | Refusal::WrongAddress | Refusal::IssuerDisabled | Refusal::Prefetch => {
@@ -346,7 +347,7 @@ mod tests {
     fn refusals_of_parts_are_403_where_fresh_urls_help() {
         for refusal in Refusal::ALL {
             let fresh = told(refusal, Place::Reading).0 == 404 && !matches!(refusal, Refusal::UnknownLink | Refusal::ObjectGone);
-            assert!(!fresh || told(refusal, Place::Part).0 == 403, "{refusal:?}");
+            assert!(!fresh || told(refusal, Place::Transfer).0 == 403, "{refusal:?}");
         }
     }
 

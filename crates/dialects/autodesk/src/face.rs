@@ -1,16 +1,22 @@
 //! How the vendor's signed URLs answer.
 
 use crate::errors::{self, Place};
-use crate::translate::{attachment_name, etag_of, object_body};
+use crate::translate::{attachment_name, declared_sha1, etag_of, object_body};
 use http::header::{ETAG, HeaderMap};
 use http::{Response, StatusCode};
+use std::sync::Arc;
 use valetkey_dataplane::Face;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::precondition;
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_http_common::query::Query;
-use valetkey_model::Refusal;
+use valetkey_model::{Dialect, Refusal};
 use valetkey_service::{ObjectRow, Published};
+
+/// The shape of answers to URLs of native form that this dialect issued: those that `signeds3download` gives.
+pub fn issuer_face(public_url: PublicUrl) -> Arc<dyn Face> {
+    Arc::new(TransferFace { public_url })
+}
 
 /// The shape of answers to one request; entity tags are SHA-1.
 pub(crate) struct AutodeskFace<'a> {
@@ -30,6 +36,10 @@ impl Face for AutodeskFace<'_> {
 
     fn needs_digests(&self) -> bool {
         true
+    }
+
+    fn declared_sha1(&self, headers: &HeaderMap) -> Result<Option<[u8; 20]>, &'static str> {
+        declared_sha1(headers)
     }
 
     fn broken_off(&self) -> Response<ResponseBody> {
@@ -56,5 +66,50 @@ impl Face for AutodeskFace<'_> {
     /// `response-content-disposition`, where it is an attachment's.
     fn file_name_asked(&self, query: Query<'_>) -> Option<String> {
         attachment_name(&query.last_form_value("response-content-disposition").ok()??)
+    }
+}
+
+/// A direct transfer's: refused as the URL of a part is, and what it is saved as was said when it was issued.
+struct TransferFace {
+    public_url: PublicUrl,
+}
+
+impl TransferFace {
+    fn face(&self) -> AutodeskFace<'_> {
+        AutodeskFace { public_url: &self.public_url, place: Place::Transfer }
+    }
+}
+
+impl Face for TransferFace {
+    fn refusal(&self, refusal: Refusal, request: &HeaderMap) -> Response<ResponseBody> {
+        self.face().refusal(refusal, request)
+    }
+
+    fn etag(&self, object: &ObjectRow) -> String {
+        self.face().etag(object)
+    }
+
+    fn needs_digests(&self) -> bool {
+        self.face().needs_digests()
+    }
+
+    fn broken_off(&self) -> Response<ResponseBody> {
+        self.face().broken_off()
+    }
+
+    fn published(&self, published: &Published) -> Response<ResponseBody> {
+        self.face().published(published)
+    }
+
+    fn precondition_failed(&self) -> Response<ResponseBody> {
+        self.face().precondition_failed()
+    }
+
+    fn unsatisfiable(&self) -> Response<ResponseBody> {
+        self.face().unsatisfiable()
+    }
+
+    fn kept_as(&self) -> Option<Dialect> {
+        Some(Dialect::Autodesk)
     }
 }

@@ -13,5 +13,6 @@ mod urls;
 mod wire;
 
 pub use errors::unreadable;
-pub use openapi::openapi;
+pub use face::issuer_face;
+pub use openapi::{openapi, status_of};
 pub use routes::{Autodesk, AutodeskContext};

@@ -1,6 +1,7 @@
 //! What is described of the vendor's API. Statuses of refusals come from the table that answers them.
 
 use crate::errors::{Place, told};
+use crate::translate::CONTENT_SHA1;
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketsBody, CompleteBody, DownloadBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm,
     ObjectBody, ObjectsBody, ReasonBody, SignBody, SignedBody, UploadBody, UploadErrorBody,
@@ -59,11 +60,20 @@ schema!(
     UploadKey = String { examples: ["upl_BwcHBwcHBwcHBwcHBwcHBw"] }
 );
 schema!(
+    /// 40 hexadecimal digits.
+    Sha1Hex = String { examples: ["0a0a9f2a6772942557ab5355d76af442f8f65e01"], pattern: Some("^[0-9A-Fa-f]{40}$") }
+);
+schema!(
     /// A region of the vendor's.
     VendorRegion = String {
         enum_values: Some(["US", "EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR", "APAC"]), default: Some("US".into())
     }
 );
+
+/// The status that a refusal is told with where a URL of this vendor's has native form.
+pub fn status_of(refusal: Refusal) -> u16 {
+    told(refusal, Place::Transfer).0.as_u16()
+}
 
 /// The vendor's API's piece of the OpenAPI document.
 pub fn openapi() -> OpenApi {
@@ -99,7 +109,7 @@ fn token(piece: Piece) -> Piece {
         json!({"grant_type": "client_credentials", "scope": "data:read data:write"}),
     )
     .answer(200, Answer::json::<AccessTokenBody>("The token."))
-    .answers([(400, invalid), (401, unauthenticated(unknown)), too_large()])
+    .answers([(400, invalid), (401, unauthenticated(unknown)), too_large(), too_slow()])
     .answers(anywhere());
     piece.operation(HttpMethod::Post, "/authentication/v2/token", token)
 }
@@ -113,7 +123,7 @@ fn buckets(piece: Piece) -> Piece {
             200,
             Answer::json::<BucketBody>("It is there.").link("autodeskGetBucket", &[("bucketKey", "$response.body#/bucketKey")]),
         )
-        .answers([conflict(), too_large()]);
+        .answers([conflict(), too_large(), too_slow()]);
     let list = api(
         "autodeskListBuckets",
         "List buckets",
@@ -160,6 +170,7 @@ fn objects(piece: Piece) -> Piece {
     )
     .parameters(place())
     .parameters(writing())
+    .parameters([content_sha1()])
     .bytes("The bytes. Any `Content-Type` is kept as it is.")
     .answer(200, Answer::json::<ObjectBody>("The object.").with_header::<ETag>("ETag", "The SHA-1 of the bytes."))
     .answers(storing())
@@ -241,7 +252,7 @@ fn transfers(piece: Piece) -> Piece {
         "Get a URL to download an object",
         &["data:read"],
         "\
-        A native URL: `/o/…`; for a key that cannot stand in its path, a signed resource.",
+        A native URL: `/o/…`; for a key that cannot stand in its path, `/l/…`.",
     )
     .parameters(place())
     .parameters([
@@ -268,7 +279,7 @@ fn transfers(piece: Piece) -> Piece {
         .parameters([query::<Access>("access", "What it permits, in any case."), use_cdn()])
         .json::<SignBody>("Its limits. Nothing, or `{}`: an hour.", false, json!({"minutesExpiration": 30, "singleUse": true}))
         .answer(200, signed)
-        .answers([not_found(), too_large()]);
+        .answers([not_found(), too_large(), too_slow()]);
     let object = "/oss/v2/buckets/{bucketKey}/objects/{objectKey}";
     piece
         .operation(HttpMethod::Get, &format!("{object}/signeds3upload"), begin)
@@ -293,7 +304,7 @@ fn signed_urls(piece: Piece) -> Piece {
     .parameters([path::<PartSecret>("secret", "The upload's secret."), path::<PartNumber>("part", "The part's number.")])
     .bytes("The part.")
     .answer(200, Answer::empty("It is stored.").with_header::<ETag>("ETag", "The MD5 of the part, in hexadecimal digits."))
-    .answers(refusals_at(Place::Part, refusals_of_writing(), refused));
+    .answers(refusals_at(Place::Transfer, refusals_of_writing(), refused));
     let part_path = "/oss/v2/uploads/{secret}/{part}";
     let of_part = [path::<Ignored>("secret", "Any."), path::<Ignored>("part", "Any.")];
     let mut piece = piece;
@@ -344,12 +355,17 @@ fn upload_by_url(id: &str) -> Operation {
         "The URL is the credential. Overwrites the object. A failed upload has used nothing up.",
     )
     .parameters(writing())
+    .parameters([content_sha1()])
     .parameters([query::<Ignored>("region", "Plays no part.")])
     .bytes("The bytes. Any `Content-Type` is kept as it is.")
     .answer(200, stored)
     .answers(refusals_at(Place::Writing, refusals_of_writing(), |status, text| {
         refused(status, text).shared_as(&format!("autodesk.Upload{status}"))
     }))
+}
+
+fn content_sha1() -> Parameter {
+    header::<Sha1Hex>(CONTENT_SHA1, "The SHA-1 that the bytes must have, in hexadecimal digits.")
 }
 
 /// The refusals at a place. Their texts are the vendor's `reason`.
@@ -457,6 +473,10 @@ fn conflict() -> (u16, Answer) {
 
 fn too_large() -> (u16, Answer) {
     (413, Answer::json::<ReasonBody<'_>>("The body has more than 1 MiB.").shared_as("autodesk.TooLarge"))
+}
+
+fn too_slow() -> (u16, Answer) {
+    (408, Answer::json::<ReasonBody<'_>>("The body came too slowly.").shared_as("autodesk.TooSlow"))
 }
 
 fn unmodified() -> (u16, Answer) {

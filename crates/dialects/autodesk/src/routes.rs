@@ -3,9 +3,10 @@
 use crate::errors::{self, ApiError, Gateway, Place, bad, json};
 use crate::face::AutodeskFace;
 use crate::translate::{
-    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, download_body, download_request, etag_of,
-    form_field, incomplete, is_type, issue_request, new_bucket, next_page, no_such_etag, no_such_upload, number, object_body,
-    object_body_with, object_key, parse, quote_validators, region, scopes_of, sign_body, signed_body, text, upload_body,
+    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, download_body, download_request,
+    etag_of, form_field, incomplete, is_type, issue_request, new_bucket, next_page, no_such_etag, no_such_upload, number,
+    object_body, object_body_with, object_key, parse, quote_validators, region, scopes_of, sign_body, signed_body, text,
+    upload_body,
 };
 use crate::wire::{CompleteBody, PageBody, md5_of_etag};
 use bytes::Bytes;
@@ -339,7 +340,9 @@ impl Autodesk {
         let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
-        let headers = WriteHeaders::read(&call.parts.headers).map_err(|_| ServiceError::Refused(Refusal::DigestMismatch))?;
+        let unread = |_| ServiceError::Refused(Refusal::DigestMismatch);
+        let declared_sha1 = declared_sha1(&call.parts.headers).map_err(unread)?;
+        let headers = WriteHeaders::read(&call.parts.headers).map_err(unread)?.with_sha1(declared_sha1);
         let mut present = self.service().object_to_replace(&principal, &bucket, &key).await?;
         if let (Some(object), true) = (&present, is_conditional(&call.parts)) {
             present = Some(self.service().with_digests(object.clone()).await?);

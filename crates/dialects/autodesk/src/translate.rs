@@ -3,7 +3,7 @@
 use crate::errors::{ApiError, Gateway, bad};
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketItem, DownloadBody, DownloadParams, IncompleteBody, NewBucketBody, ObjectBody, PartBody,
-    PermissionBody, SignBody, SignedBody, SizeBody, UploadBody, hex,
+    PermissionBody, SignBody, SignedBody, SizeBody, UploadBody, from_hex, hex,
 };
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 use serde::de::DeserializeOwned;
@@ -26,6 +26,8 @@ use valetkey_service::{
     Principal, Target, UploadTicket,
 };
 
+/// Where an uploader says the SHA-1 of the bytes.
+pub(crate) const CONTENT_SHA1: &str = "x-ads-content-sha1";
 /// How long a signed URL lives if nothing is said.
 const DEFAULT_MINUTES: u32 = 60;
 /// The longest media type and `Content-Disposition` that a signed URL keeps.
@@ -222,19 +224,23 @@ pub(crate) fn attachment_name(field: &str) -> Option<String> {
 /// An issued URL in the vendor's spelling. The secret is the whole last path segment, which is all that some clients keep.
 pub(crate) fn signed_body(issued: &Issued, base: &PublicUrl) -> SignedBody {
     SignedBody {
-        signed_url: url_of(issued, base, base),
+        signed_url: match &issued.credential {
+            Credential::Link(secret) => {
+                let region = encode_segment(issued.bucket.region.as_str());
+                base.join(&format!("/oss/v2/signedresources/{}?region={region}", secret.uuid().expose()))
+            }
+            // Never asked for.
+            Credential::Token { .. } => native_url(issued, base, base),
+        },
         expiration: issued.expires_at.as_millis(),
         single_use: issued.terms.uses.is_some(),
     }
 }
 
-/// The URL of an issued link or token, below `base`, which is the public URL or stands for it.
-fn url_of(issued: &Issued, public_url: &PublicUrl, base: &PublicUrl) -> String {
+/// The URL of an issued link or token in native form, below `base`, which is the public URL or stands for it.
+fn native_url(issued: &Issued, public_url: &PublicUrl, base: &PublicUrl) -> String {
     match &issued.credential {
-        Credential::Link(secret) => {
-            let region = encode_segment(issued.bucket.region.as_str());
-            base.join(&format!("/oss/v2/signedresources/{}?region={region}", secret.uuid().expose()))
-        }
+        Credential::Link(secret) => base.join(&format!("/l/{}", secret.text().expose())),
         Credential::Token { token, path } => {
             let path = public_url.strip_base_path(path).unwrap_or(path);
             base.join(&format!("{path}?cat={}", token.expose()))
@@ -271,7 +277,7 @@ pub(crate) fn download_body(issued: &Issued, object: &ObjectRow, public_url: &Pu
     let disposition = content_disposition(Disposition::Attachment, file_name);
     DownloadBody {
         status: "complete",
-        url: url_of(issued, public_url, base),
+        url: native_url(issued, public_url, base),
         params: DownloadParams {
             content_type: issued.terms.content_type.clone().unwrap_or_else(|| content_type_of(object)),
             content_disposition: disposition.to_str().unwrap_or("attachment").to_owned(),
@@ -430,6 +436,18 @@ pub(crate) fn quote_validators(headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
     }
+}
+
+/// The SHA-1 that an upload's bytes are said to have, by the vendor's own header.
+///
+/// # Errors
+///
+/// The header's name, where it stands more than once or is not 40 hexadecimal digits.
+pub(crate) fn declared_sha1(headers: &HeaderMap) -> Result<Option<[u8; 20]>, &'static str> {
+    let mut lines = headers.get_all(CONTENT_SHA1).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    let sha1 = line.to_str().ok().filter(|_| lines.next().is_none()).and_then(from_hex);
+    sha1.map(Some).ok_or(CONTENT_SHA1)
 }
 
 /// The client that asks for a token, by the form's fields.

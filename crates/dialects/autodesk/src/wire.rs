@@ -431,11 +431,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The MD5 of an entity tag, quoted or not.
 pub(crate) fn md5_of_etag(etag: &str) -> Option<[u8; 16]> {
     let quoted = etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"'));
-    let digits = quoted.unwrap_or(etag);
-    if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    from_hex(quoted.unwrap_or(etag))
+}
+
+/// As many bytes in hexadecimal digits of either case.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use valetkey_dataplane::ReceiveError;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::credential::CredentialError;
-use valetkey_http_common::{cors, security};
-use valetkey_model::{Method, Refusal};
+use valetkey_http_common::security;
+use valetkey_model::Refusal;
 use valetkey_service::ServiceError;
 
 /// What the vendor says of every credential that is none.
@@ -130,10 +130,6 @@ fn service(error: ServiceError) -> Response<ResponseBody> {
 pub(crate) fn refused(refusal: Refusal) -> Response<ResponseBody> {
     let (status, text) = told(refusal);
     let mut answer = detail(status, text);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        // Those of signed URLs: which of them this one is for is the holder's to know.
-        answer.headers_mut().insert(ALLOW, cors::allow(&[Method::Get, Method::Head, Method::Put]));
-    }
     if let Some(seconds) = refusal.retry_after_seconds() {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -232,7 +228,6 @@ mod tests {
             };
             let answer = refused(refusal);
             assert_eq!(answer.status(), status, "{refusal:?}");
-            assert_eq!(answer.headers().contains_key(ALLOW), status == 405, "{refusal:?}");
             assert_eq!(answer.headers().contains_key(RETRY_AFTER), refusal.retry_after_seconds().is_some(), "{refusal:?}");
             assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
             assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");

@@ -1,4 +1,4 @@
-//! How the vendor's signed URLs answer, which are tokens in native form.
+//! How the vendor's signed URLs answer, which have native form.
 
 use crate::errors;
 use crate::translate::etag_of;
@@ -11,8 +11,8 @@ use valetkey_http_common::precondition;
 use valetkey_model::Refusal;
 use valetkey_service::{ObjectRow, Published};
 
-/// The shape of answers to tokens that were issued by this dialect.
-pub fn token_face() -> Arc<dyn Face> {
+/// The shape of answers to URLs that this dialect issued.
+pub fn issuer_face() -> Arc<dyn Face> {
     Arc::new(DatalabFace)
 }
 

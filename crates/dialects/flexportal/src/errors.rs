@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use valetkey_dataplane::ReceiveError;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::credential::CredentialError;
-use valetkey_http_common::{cors, security};
-use valetkey_model::{Method, Refusal};
+use valetkey_http_common::security;
+use valetkey_model::Refusal;
 use valetkey_service::ServiceError;
 
 /// What every JSON answer is.
@@ -181,10 +181,6 @@ pub(crate) fn refused(refusal: Refusal) -> Response<ResponseBody> {
         }
         _ => told(status, code, refusal.sentence(), &[]),
     };
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        // Those of signed URLs: which of them this one is for is the holder's to know.
-        answer.headers_mut().insert(ALLOW, cors::allow(&[Method::Get, Method::Head, Method::Put]));
-    }
     if let Some(seconds) = refusal.retry_after_seconds() {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -276,7 +272,6 @@ mod tests {
             };
             let answer = refused(refusal);
             assert_eq!(answer.status().as_u16(), status, "{refusal:?}");
-            assert_eq!(answer.headers().contains_key(ALLOW), status == 405, "{refusal:?}");
             assert_eq!(answer.headers().contains_key(RETRY_AFTER), refusal.retry_after_seconds().is_some(), "{refusal:?}");
             let error = body(answer)["error"].clone();
             assert_eq!((&error["code"], &error["message"]), (&json!(code), &json!(refusal.sentence())), "{refusal:?}");

@@ -12,8 +12,8 @@ use valetkey_http_common::precondition;
 use valetkey_model::Refusal;
 use valetkey_service::{ObjectRow, Published};
 
-/// The shape of answers to the tokens that this dialect issues, in whichever path they stand.
-pub fn token_face() -> Arc<dyn Face> {
+/// The shape of answers to URLs that this dialect issued.
+pub fn issuer_face() -> Arc<dyn Face> {
     Arc::new(FlexPortalFace)
 }
 

@@ -11,6 +11,6 @@ mod translate;
 mod wire;
 
 pub use errors::unreadable;
-pub use face::token_face;
+pub use face::issuer_face;
 pub use openapi::{openapi, status_of};
 pub use routes::{FlexPortal, FlexPortalContext};

@@ -21,8 +21,8 @@ static CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 static DIGEST: HeaderName = HeaderName::from_static("digest");
 static FILE_NAME: HeaderName = HeaderName::from_static("x-redivis-filename");
 
-/// The shape of answers to tokens of native form that were issued by this dialect: the URLs of its uploads.
-pub fn token_face() -> Arc<dyn Face> {
+/// The shape of answers to URLs of native form that this dialect issued: those of its uploads.
+pub fn issuer_face() -> Arc<dyn Face> {
     Arc::new(RedivisFace::Upload)
 }
 

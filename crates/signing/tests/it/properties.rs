@@ -15,8 +15,8 @@ use valetkey_model::{
     PutMode, Refusal, Terms, Timestamp, UploadRules,
 };
 use valetkey_signing::{
-    Claims, KeyLimits, KeyRing, PathRule, Presented, Resource, SignError, SigningKey, canonical_object_path, decode_object_path,
-    sign, verify,
+    Claims, KeyLimits, KeyRing, PathRule, Presented, Resource, SignError, SigningKey, canonical_object_path, claimed_methods,
+    decode_object_path, sign, verify,
 };
 
 const ISSUED: i64 = 1_800_000_000;
@@ -198,6 +198,7 @@ proptest! {
         case.token = token;
         case.request.path = path;
         prop_assert!(verify(&case.presented(), &ring(&PLAIN.0)).is_err());
+        prop_assert_eq!(claimed_methods(&case.token), None);
     }
 
     #[test]
@@ -229,7 +230,9 @@ proptest! {
             now: claims.issued_at,
             expiry_leniency: Duration::ZERO,
         };
+        let claimed = claimed_methods(&token);
         if let Ok(verified) = verify(&presented, &KeyRing::new([key.clone()]).unwrap()) {
+            prop_assert!(claimed.is_some_and(|methods| methods.contains(&Method::Get)));
             prop_assert!(sign(verified.claims(), &key).is_ok());
         }
     }

@@ -3,6 +3,7 @@
 use crate::world::*;
 use serde_json::{Value, json};
 use std::time::Duration;
+use valetkey_model::Refusal;
 
 const UPLOAD: &str = "/oss/v2/buckets/apptestbucket/objects/dir%2Fbig.bin/signeds3upload";
 
@@ -186,7 +187,61 @@ fn downloads_of_keys_that_are_no_path() {
     let world = world();
     world.put("..%2Fx", b"content");
     let got = world.api("GET", "/oss/v2/buckets/apptestbucket/objects/..%2Fx/signeds3download", "").json();
-    assert_eq!(world.get(got["url"].as_str().unwrap()).text(), "content");
+    let url = got["url"].as_str().unwrap();
+    assert!(url.starts_with(&format!("{BASE}/l/")), "{url}");
+    assert_eq!(world.get(url).text(), "content");
+}
+
+#[test]
+fn downloads_are_refused_as_parts_are() {
+    let world = world();
+    let [expired, gone, method] = [Refusal::Expired, Refusal::ObjectGone, Refusal::WrongMethod].map(|refusal| match refusal {
+        Refusal::ObjectGone => (404, "The specified resource does not exist"),
+        refusal => (403, refusal.sentence()),
+    });
+    for key in ["a", "..%2Fa"] {
+        let path = format!("/oss/v2/buckets/apptestbucket/objects/{key}");
+        let sign = || {
+            world.put(key, b"content");
+            world.api("GET", &format!("{path}/signeds3download"), "").json()["url"].as_str().unwrap().to_owned()
+        };
+        let url = sign();
+        assert_eq!(world.get(&url).header("etag"), Some(format!("\"{}\"", sha1(b"content")).as_str()), "{key}");
+        world.call("PUT", &url, &[], b"x").refused(method.0, method.1);
+        world.clock.advance(Duration::from_secs(120));
+        world.get(&url).refused(expired.0, expired.1);
+        let url = sign();
+        assert_eq!(world.api("DELETE", &path, "").status, 200);
+        world.get(&url).refused(gone.0, gone.1);
+    }
+    // A signed resource says the same in the words of its own path.
+    world.put("a", b"content");
+    let url = world.sign("a", "{\"minutesExpiration\": 1}");
+    world.clock.advance(Duration::from_secs(60));
+    world.get(&url).refused(404, "The specified resource does not exist");
+}
+
+#[test]
+fn a_declared_sha1_is_checked() {
+    let world = world();
+    world.put("a", b"content");
+    let object = "/oss/v2/buckets/apptestbucket/objects/a";
+    let url = {
+        let body = world.api("POST", &format!("{object}/signed?access=write"), "{}").json();
+        body["signedUrl"].as_str().unwrap().to_owned()
+    };
+    let put = |target: &str, body: &[u8], sha1: &str| {
+        world.call("PUT", target, &[("Authorization", "Bearer tok-1"), ("x-ads-content-sha1", sha1)], body)
+    };
+    for target in [url.as_str(), object] {
+        for (n, sha1) in [sha1(b"other"), String::new(), "x".repeat(40), sha1(b"content")[..39].to_owned()].iter().enumerate() {
+            put(target, b"new", sha1).refused(400, "Mismatched checksums");
+            assert_eq!(world.api("GET", object, "").text(), "content", "{target} {n}");
+        }
+        let got = put(target, b"new", &sha1(b"new").to_uppercase());
+        assert_eq!((got.status, got.json()["sha1"].as_str()), (200, Some(sha1(b"new").as_str())), "{target}");
+        assert_eq!(put(target, b"content", &sha1(b"content")).status, 200);
+    }
 }
 
 #[test]

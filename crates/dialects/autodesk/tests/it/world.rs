@@ -10,16 +10,16 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
-use valetkey_dialect_autodesk::{Autodesk, AutodeskContext};
+use valetkey_dialect_autodesk::{Autodesk, AutodeskContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
-use valetkey_model::{Entropy, Refusal, SecretText, Timestamp};
+use valetkey_model::{Dialect, Entropy, Refusal, SecretText, Timestamp};
 use valetkey_objects::{FsOptions, FsStore};
 use valetkey_service::redeem::PresentedCredential;
 use valetkey_service::{
-    GivenApiKey, GivenBucket, MasterKey, NewBucket, ObjectRow, Provisioning, Published, Service, ServiceConfig,
+    GivenApiKey, GivenBucket, LinkSecret, MasterKey, NewBucket, ObjectRow, Provisioning, Published, Service, ServiceConfig,
 };
 use valetkey_testkit::{FixedClock, SeededEntropy};
 
@@ -76,7 +76,10 @@ impl Handler for Routes {
         }
         let (parts, body) = request.into_parts();
         let token = uri.query().and_then(|query| query.strip_prefix("cat=")).unwrap_or_default();
-        let credential = PresentedCredential::Token { token, raw_path: path };
+        let credential = match path.strip_prefix("/l/").and_then(LinkSecret::parse) {
+            Some(secret) => PresentedCredential::Link(secret),
+            None => PresentedCredential::Token { token, raw_path: path },
+        };
         self.signed_urls.call(&BareFace, credential, &parts, body, connection).await
     }
 }
@@ -107,6 +110,7 @@ pub(crate) fn world() -> World {
         cdn_url: Some(Arc::new(CDN.parse().unwrap())),
         entropy: entropy as Arc<dyn Entropy>,
     });
+    let signed_urls = signed_urls.with_issuer_face(Dialect::Autodesk, issuer_face(BASE.parse().unwrap()));
     let mut options = Options::default();
     options.workers = 1;
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), options, Routes { autodesk, signed_urls }).unwrap();

@@ -172,6 +172,12 @@ fn files_that_came_in_elsewhere() {
         assert!(url.starts_with(&prefix), "{url}");
         let got = world.get(&url);
         assert_eq!((got.text(), got.header("content-disposition")), ("content", Some("attachment; filename=\"q3.txt\"")));
+        // Either form is refused in the vendor's words.
+        let put = world.put(&url, b"other");
+        put.refused(405, "the URL is not for this method");
+        assert_eq!(put.header("allow"), Some("GET, HEAD, OPTIONS"));
+        world.api("DELETE", &format!("/{number}")).ok();
+        world.get(&url).refused(404, "File not found");
     }
 }
 

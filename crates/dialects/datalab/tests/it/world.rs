@@ -11,7 +11,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
-use valetkey_dialect_datalab::{Datalab, DatalabContext, token_face};
+use valetkey_dialect_datalab::{Datalab, DatalabContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
@@ -117,7 +117,7 @@ pub(crate) fn world_at(base: &str) -> World {
         begin().await.unwrap()
     });
     let clients = ClientAddressPolicy { trusted_proxies: Arc::new([]), from: ClientAddressFrom::XForwardedFor };
-    let signed_urls = SignedUrls::new(service.clone(), clients, entropy, true).with_token_face(Dialect::Datalab, token_face());
+    let signed_urls = SignedUrls::new(service.clone(), clients, entropy, true).with_issuer_face(Dialect::Datalab, issuer_face());
     let regions = base.eq(BASE).then(|| ("EMEA".parse().unwrap(), EMEA.parse().unwrap()));
     let datalab = Datalab::new(DatalabContext {
         service: service.clone(),

@@ -80,6 +80,11 @@ fn any_object_of_the_tenant_is_a_file() {
         let url = world.url(json!({ "fileId": id, "action": "download" }));
         assert!(url.starts_with(&format!("{BASE}{form}")), "{url}");
         assert_eq!(world.get(&url).text(), "the report");
+        // Either form is refused in the vendor's words.
+        world.call("PUT", &url, &[], b"other").refused(405, "METHOD_NOT_ALLOWED");
+        let (bucket, key) = ("reports".parse().unwrap(), key.parse().unwrap());
+        world.runtime.block_on(world.service.delete_object(&world.principal("app"), &bucket, &key)).unwrap();
+        world.get(&url).refused(404, "NOT_FOUND");
     }
 }
 

@@ -10,7 +10,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
-use valetkey_dialect_flexportal::{FlexPortal, FlexPortalContext, token_face};
+use valetkey_dialect_flexportal::{FlexPortal, FlexPortalContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::public_url::PublicUrls;
@@ -106,7 +106,8 @@ pub(crate) fn world() -> World {
         service
     });
     let clients = ClientAddressPolicy { trusted_proxies: Arc::new([]), from: ClientAddressFrom::XForwardedFor };
-    let signed_urls = SignedUrls::new(service.clone(), clients, entropy, true).with_token_face(Dialect::FlexPortal, token_face());
+    let signed_urls =
+        SignedUrls::new(service.clone(), clients, entropy, true).with_issuer_face(Dialect::FlexPortal, issuer_face());
     let regions = [("EU".parse().unwrap(), EU.parse().unwrap())];
     let flexportal = FlexPortal::new(FlexPortalContext {
         service: service.clone(),

@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn what_an_answer_carries() {
@@ -97,6 +98,58 @@ fn preflight() {
         assert_eq!((other.status, other.header("allow")), (405, Some("GET, HEAD, PUT, OPTIONS")));
     }
     assert_eq!(world.api("OPTIONS", "/buckets", "").header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_tokens_methods_are_told_and_a_links_are_not() {
+    let world = world();
+    world.put("a", "content");
+    let all = "GET, HEAD, PUT, OPTIONS";
+    let write = json!({ "permission": "write", "upload": { "mode": "replace" } });
+    for (more, form, told, refused) in [
+        (json!({}), "token", "GET, HEAD, OPTIONS", "PUT"),
+        (write.clone(), "token", "PUT, OPTIONS", "GET"),
+        (json!({}), "link", all, "PUT"),
+        (write, "link", all, "GET"),
+    ] {
+        let mut asked = more.clone();
+        asked["form"] = form.into();
+        let url = world.sign("a", asked);
+        let methods = |url: &str| {
+            let got = world.call("OPTIONS", url, &[("Access-Control-Request-Method", "PUT")], b"");
+            assert_eq!((got.status, got.header("allow")), (204, got.header("access-control-allow-methods")));
+            let other = world.call("POST", url, &[], b"");
+            assert_eq!((other.status, other.header("allow")), (405, got.header("allow")));
+            got.header("allow").unwrap().to_owned()
+        };
+        assert_eq!(methods(&url), told, "{more} {form}");
+        // One that a signed URL can have and this one has not is refused as ever.
+        world.call(refused, &url, &[], b"").problem(403, "wrong_method");
+        // Nothing is proved, and nothing taken back or expired is told.
+        let changed = format!("{}{}", &url[..url.len() - 1], if url.ends_with('A') { 'B' } else { 'A' });
+        assert!([told, all].contains(&methods(&changed).as_str()), "{changed}");
+        world.clock.advance(Duration::from_secs(3600));
+        assert_eq!(methods(&url), told);
+    }
+    // A page may send the token in a header, which a preflight request is without.
+    for url in ["/o/reports/a", "/o/reports/a?cat=", "/o/reports/a?cat=x&cat=y"] {
+        assert_eq!(world.call("OPTIONS", url, &[], b"").header("allow"), Some(all), "{url}");
+    }
+}
+
+#[test]
+fn a_session_is_found_among_many() {
+    let world = world();
+    world.put("a", "0123456789");
+    for form in ["token", "link"] {
+        let url = world.sign("a", json!({ "form": form, "uses": 1 }));
+        let first = world.call("GET", &url, &[("Range", "bytes=0-3"), ("User-Agent", "one")], b"");
+        let cookie = first.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        let others: Vec<_> = (0..100).map(|n| format!("vk_{n:08}=AAAAAAAAQACAAAAAAAAAAA")).collect();
+        let cookies = format!("a=b; {}; {cookie}", others.join("; "));
+        let rest = world.call("GET", &url, &[("Range", "bytes=4-"), ("User-Agent", "two"), ("Cookie", &cookies)], b"");
+        assert_eq!((rest.status, rest.body.as_slice()), (206, &b"456789"[..]), "{form}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
-use valetkey_dialect_redivis::{Redivis, RedivisContext, token_face};
+use valetkey_dialect_redivis::{Redivis, RedivisContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
@@ -122,7 +122,7 @@ pub(crate) fn world_at(base: &str) -> World {
     });
     let mut options = Options::default();
     options.workers = 1;
-    let signed_urls = signed_urls.with_token_face(Dialect::Redivis, token_face());
+    let signed_urls = signed_urls.with_issuer_face(Dialect::Redivis, issuer_face());
     let routes = Routes { redivis, signed_urls, public_url };
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), options, routes).unwrap();
     World { clock, service, runtime, server, _directory: directory }
