@@ -63,7 +63,7 @@ pub fn json(document: &OpenApi) -> String {
 
 /// What is put together, in the order of the document.
 pub(crate) fn pieces() -> Vec<OpenApi> {
-    let others = [redivis::status_of, datalab::status_of, flexportal::status_of];
+    let others = [autodesk::status_of, redivis::status_of, datalab::status_of, flexportal::status_of];
     vec![native::openapi(&others), autodesk::openapi(), redivis::openapi(), datalab::openapi(), flexportal::openapi(), own()]
 }
 

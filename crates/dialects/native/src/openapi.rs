@@ -77,13 +77,13 @@ fn issuing(piece: Piece) -> Piece {
         no scope.")
         .json::<SignedUrlsBody>("One URL, or an array of 1 to 1000.", true, example)
         .answer(201, Answer::json::<IssuedUrlsBody>("The URL, or an array of them in the order of the request. Shown once."))
-        .answers([no_object(), too_large()]);
+        .answers([no_object(), too_large(), too_slow()]);
     let revoke = writing_api("revoke", "Take signed URLs back", &["link:revoke"], "\
         By their link ids, whether or not they are known here: tokens signed offline are taken back, too. Durable and effective on the \
         next request when this is answered.")
         .json::<RevocationsBody>("Link ids.", true, json!({"link_ids": ["lnk_BwcHBwcHBwcHBwcHBwcHBw"]}))
         .answer(200, Answer::json::<RevokedBody>("They are dead."))
-        .answer(413, too_large().1);
+        .answers([too_large(), too_slow()]);
     let token = Operation::new(
         "createToken",
         "Get an access token",
@@ -97,7 +97,7 @@ fn issuing(piece: Piece) -> Piece {
         json!({"scope": "object:read link:issue"}),
     )
     .answer(200, Answer::json::<AccessTokenBody>("The token."))
-    .answers([invalid(), unauthenticated(), too_large()])
+    .answers([invalid(), unauthenticated(), too_large(), too_slow()])
     .answers(anywhere());
     piece
         .operation(HttpMethod::Post, "/vk/v1/signed-urls", issue)
@@ -117,7 +117,7 @@ fn buckets(piece: Piece) -> Piece {
                 .link("deleteBucket", &[("bucket", "$response.body#/name")])
                 .link("listObjects", &[("bucket", "$response.body#/name")]),
         )
-        .answers([conflict(), too_large()]);
+        .answers([conflict(), too_large(), too_slow()]);
     let list = api("listBuckets", "List buckets", &["bucket:read"], "The caller's, by name.")
         .parameters(page())
         .answer(200, Answer::json::<BucketsBody>("A page."));
@@ -129,7 +129,7 @@ fn buckets(piece: Piece) -> Piece {
         .parameters(name())
         .json::<BucketUpdateBody>("What changes.", true, json!({"public": true}))
         .answer(200, Answer::json::<BucketBody>("The bucket."))
-        .answers([no_bucket(), too_large()]);
+        .answers([no_bucket(), too_large(), too_slow()]);
     let delete = writing_api("deleteBucket", "Delete a bucket", &["bucket:delete"], "It must be empty.")
         .parameters(name())
         .answer(204, Answer::empty("It is gone."))
@@ -278,6 +278,10 @@ fn conflict() -> (u16, Answer) {
 
 fn too_large() -> (u16, Answer) {
     (413, Answer::problem("* `too_large`: the body has more than 1 MiB").shared_as("native.TooLarge"))
+}
+
+fn too_slow() -> (u16, Answer) {
+    (408, Answer::problem("* `too_slow`: the body came too slowly").shared_as("native.TooSlow"))
 }
 
 fn precondition_failed() -> Answer {

@@ -98,6 +98,9 @@ fn every_operation_is_told_apart_and_says_what_matters() {
         assert!(statuses.iter().any(|status| status.starts_with('2')), "{place} cannot succeed");
         let is_preflight = method == "options";
         assert!(is_preflight || statuses.contains(&"503"), "{place} cannot fail for want of a store");
+        if said.get("requestBody").is_some() {
+            assert!(statuses.contains(&"408"), "{place} does not say what a slow body is told");
+        }
         if said.get("security").is_some() {
             for status in ["401", "429"] {
                 assert!(statuses.contains(&status), "{place}: {status}");

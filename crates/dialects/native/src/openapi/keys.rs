@@ -1,6 +1,6 @@
 //! API keys and signing keys.
 
-use super::{api, conflict, no_key, page, too_large, writing_api};
+use super::{api, conflict, no_key, page, too_large, too_slow, writing_api};
 use crate::wire::keys::{
     ApiKeyBody, ApiKeyIdText, ApiKeyUpdateBody, ApiKeysBody, IssuedApiKeyBody, IssuedSigningKeyBody, Kid, NewApiKeyBody,
     NewSigningKeyBody, NothingBody, SigningKeyBody, SigningKeyUpdateBody, SigningKeysBody,
@@ -27,7 +27,7 @@ fn api_keys(piece: Piece) -> Piece {
                 .link("getApiKey", &[("id", "$response.body#/id")])
                 .link("deleteApiKey", &[("id", "$response.body#/id")]),
         )
-        .answers([conflict(), too_large()]);
+        .answers([conflict(), too_large(), too_slow()]);
     let list = api("listApiKeys", "List API keys", ADMIN, "The tenant's, by id; never their secrets.")
         .parameters(page())
         .answer(200, Answer::json::<ApiKeysBody>("A page."));
@@ -44,12 +44,12 @@ fn api_keys(piece: Piece) -> Piece {
     .parameters(id())
     .json::<ApiKeyUpdateBody>("What changes.", true, json!({"disabled": true}))
     .answer(200, Answer::json::<ApiKeyBody>("The API key."))
-    .answers([no_key(), conflict(), too_large()]);
+    .answers([no_key(), conflict(), too_large(), too_slow()]);
     let rotate = writing_api("rotateApiKey", "Give an API key another secret", ADMIN, "The old one is dead.")
         .parameters(id())
         .json::<NothingBody>("Nothing, or `{}`.", false, json!({}))
         .answer(200, Answer::json::<IssuedApiKeyBody>("The API key. The secret is shown once."))
-        .answers([no_key(), too_large()]);
+        .answers([no_key(), too_large(), too_slow()]);
     let delete = writing_api(
         "deleteApiKey",
         "Delete an API key",
@@ -84,7 +84,7 @@ fn signing_keys(piece: Piece) -> Piece {
                     .link("getSigningKey", &[("kid", "$response.body#/kid")])
                     .link("updateSigningKey", &[("kid", "$response.body#/kid")]),
             )
-            .answers([no_key(), conflict(), too_large()]);
+            .answers([no_key(), conflict(), too_large(), too_slow()]);
     let list = api("listSigningKeys", "List signing keys", ADMIN, "The tenant's, by id; never their secrets.")
         .parameters(page())
         .answer(200, Answer::json::<SigningKeysBody>("A page."));
@@ -102,7 +102,7 @@ fn signing_keys(piece: Piece) -> Piece {
     .parameters(kid())
     .json::<SigningKeyUpdateBody>("The state.", true, json!({"state": "verify-only"}))
     .answer(200, Answer::json::<SigningKeyBody>("The signing key."))
-    .answers([no_key(), conflict(), too_large()]);
+    .answers([no_key(), conflict(), too_large(), too_slow()]);
     piece
         .operation(HttpMethod::Post, "/vk/v1/signing-keys", create)
         .get_and_head("/vk/v1/signing-keys", list)

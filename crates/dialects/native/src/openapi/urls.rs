@@ -31,10 +31,11 @@ struct Kind<'a> {
     others: &'a [StatusOf],
 }
 
-/// The paths of signed URLs. `others` are the tables of the APIs whose tokens stand in native URLs.
+/// The paths of signed URLs. `others` are the tables of the APIs that give out URLs of native form.
 pub(super) fn describe(piece: Piece, others: &[StatusOf]) -> Piece {
-    let (by_token, by_link) = (Kind { name: "Token", others }, Kind { name: "Link", others: &[] });
+    let (by_token, by_link) = (Kind { name: "Token", others }, Kind { name: "Link", others });
     let methods = "`GET, HEAD, PUT, OPTIONS`";
+    let of_a_token = "`GET, HEAD, PUT, OPTIONS`; with a token in the query, those of them that it is for.";
     let of_token = || {
         let cat =
             "The token. It stands here or in `CTA-Common-Access-Token`, not in both. Not needed to read from public buckets.";
@@ -53,7 +54,7 @@ pub(super) fn describe(piece: Piece, others: &[StatusOf]) -> Piece {
         .operation(
             HttpMethod::Options,
             "/o/{bucket}/{key}",
-            preflight("optionsOfToken", methods).parameters(any(&["bucket", "key"])),
+            preflight("optionsOfToken", of_a_token).parameters(any(&["bucket", "key"])),
         )
         .get_and_head("/l/{secret}", download(by_link, "getByLink", "Download with a link", [secret()]))
         .operation(HttpMethod::Put, "/l/{secret}", upload(by_link, "putByLink", "Upload with a link", [secret()]))
@@ -83,7 +84,7 @@ impl Kind<'_> {
             let own = (refusal, refusal.native_status(), code_and_sentence(refusal));
             let others = self.others.iter().map(move |status_of| status_of(refusal)).filter(move |status| *status != own.1);
             let sentence = refusal.sentence();
-            once(own).chain(others.map(move |status| (refusal, status, format!("with another API's token: {sentence}"))))
+            once(own).chain(others.map(move |status| (refusal, status, format!("with another API's URL: {sentence}"))))
         });
         refusals(told, |status, text| self.refused(answer(status, text)))
     }
@@ -99,7 +100,7 @@ fn download(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item 
     let description = "\
         The URL is the credential: `Authorization` and `X-API-Key` are ignored. Where uses are counted, a download that broke off goes \
         on from the same client, or from anywhere with the `Valetkey-Session` that the first answer gave. HEAD, 304, 412, 416 and \
-        refusals count nothing. A browser that navigates here gets refusals as a page; tokens that another API gave out are refused in \
+        refusals count nothing. A browser that navigates here gets refusals as a page; URLs that another API gave out are refused in \
         its shape.";
     let named = |answer: Answer, status: u16| answer.shared_as(&format!("native.{}Download{status}", kind.name));
     let of_object = an_object(kind.refused(precondition_failed()), kind.refused(unsatisfiable()));
@@ -115,7 +116,7 @@ fn download(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item 
 fn upload(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item = Parameter>) -> Operation {
     let description = "\
         The URL is the credential. It says how many bytes of which media types may come, and whether they may replace an object. \
-        A success says that they are on stable storage. What was refused or broke off has used nothing up. With a token that another \
+        A success says that they are on stable storage. What was refused or broke off has used nothing up. With a URL that another \
         API gave out, everything is answered in its shape, and a success with 200.";
     let tagged = |answer: Answer| answer.with_header::<ETag>("ETag", "The entity tag of what was stored.");
     let replaced = "The object was replaced.";
