@@ -1,7 +1,9 @@
 """One store behind every API: what came in by one goes out by each, and a stranger finds nothing by any id."""
 
+import base64
 import json
 import urllib.parse
+import uuid
 
 import pytest
 
@@ -194,6 +196,43 @@ def test_a_file_deleted_by_one_is_gone_for_all(tenant):
     assert [tenant.fetch(url).status for url in urls] == [404] * len(WAYS)
     for way in WAYS:
         assert tenant.sign(way, bucket, found)[0].status == 404, way
+
+
+def test_urls_for_any_key_are_refused_in_the_words_of_who_gave_them(tenant):
+    """A key that cannot stand in a path: short links, whose path is the native API's whoever gave them out."""
+    key = "a/../b"
+    object_path = f"/oss/v2/buckets/{tenant.bucket}/objects/{encoded(key)}"
+    tenant.done("PUT", object_path, b"content", {"Content-Type": TYPE})
+    found = tenant.object(tenant.bucket, key)
+    link = tenant.done(
+        "POST",
+        "/vk/v1/signed-urls",
+        {"bucket": tenant.bucket, "key": key, "permission": "read", "form": "link"},
+        expected=201,
+    )["url"]
+    secret = base64.urlsafe_b64decode(target_of(link).rpartition("/")[2] + "==")
+    urls = {"native": link, "native at Autodesk's path": f"/oss/v2/signedresources/{uuid.UUID(bytes=secret)}"}
+    urls["autodesk, direct"] = tenant.done("GET", f"{object_path}/signeds3download")["url"]
+    for way in ("autodesk", "redivis", "datalab", "flexportal"):
+        answer, url_of = tenant.sign(way, tenant.bucket, found)
+        urls[way] = url_of(answer.json if answer["content-type"].startswith("application/json") else answer.body.decode())
+    short = [way for way, url in urls.items() if target_of(url).startswith("/l/")]
+    assert short == ["native", "autodesk, direct", "datalab", "flexportal"]
+    assert {way: tenant.fetch(url).body for way, url in urls.items()} == dict.fromkeys(urls, b"content")
+    tenant.done("DELETE", object_path)
+    autodesk = {"reason": "The specified resource does not exist"}
+    for way, expected in {
+        "native": {"code": "object_gone"},
+        "native at Autodesk's path": autodesk,
+        "autodesk": autodesk,
+        "autodesk, direct": autodesk,
+        "redivis": {"error": "not_found"},
+        "datalab": {"detail": "File not found"},
+        "flexportal": {},
+    }.items():
+        answer = tenant.fetch(urls[way])
+        assert answer.status == 404 and expected.items() <= answer.json.items(), (way, answer)
+    assert tenant.fetch(urls["flexportal"]).json["error"]["code"] == "NOT_FOUND"
 
 
 def told(answer):
