@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU32;
 use utoipa::ToSchema;
-use valetkey_http_common::json::Object;
+use valetkey_http_common::json::{self, Object};
 use valetkey_http_common::openapi::schemas;
 use valetkey_http_common::schema;
 use valetkey_model::{BucketName, ObjectKey, Retention};
@@ -15,7 +15,7 @@ use valetkey_model::{BucketName, ObjectKey, Retention};
 pub(crate) struct SignBody {
     /// For how many minutes it works; at most seven days, if the operator has not set another limit. More is refused.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_080, default = 60, nullable = false)]
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_integer")]
     pub(crate) minutes_expiration: Option<NonZeroU32>,
     /// Whether it works once: until the download, or the upload, is complete.
     #[schema(default = false, nullable = false)]
@@ -48,6 +48,11 @@ schema!(
 /// A field that may be absent, but not `null`.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// The same, of an integer.
+fn present_integer<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    json::integer(deserializer).map(Some)
 }
 
 /// An issued URL: shown once.
@@ -210,6 +215,7 @@ pub(crate) struct CompleteBody {
     pub(crate) upload_key: String,
     /// How many bytes all parts have together; compared, if it is there.
     #[schema(value_type = Option<schemas::Bytes>)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) size: Option<u64>,
     /// The entity tags of the parts, which are their MD5s, in their order; compared, if they are there.
     pub(crate) e_tags: Option<Vec<String>>,
@@ -458,6 +464,7 @@ mod tests {
         };
         check("{ }", None, None);
         check(r#"{"minutesExpiration" : 30}"#, Some(30), None);
+        check(r#"{"minutesExpiration" : 30.0}"#, Some(30), None);
         check(r#"{"minutesExpiration" : 45, "singleUse" : true}"#, Some(45), Some(true));
         check(r#"{"other": [1], "contentType": null}"#, None, None);
     }
@@ -471,7 +478,6 @@ mod tests {
             r#"{"minutesExpiration": 0}"#,
             r#"{"minutesExpiration": -1}"#,
             r#"{"minutesExpiration": 1.5}"#,
-            r#"{"minutesExpiration": 30.0}"#,
             r#"{"minutesExpiration": 99999999999999999999}"#,
             r#"{"minutesExpiration": "30"}"#,
             r#"{"minutesExpiration": null}"#,
