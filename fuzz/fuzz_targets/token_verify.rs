@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 use valetkey_model::{Method, Secret, Timestamp};
-use valetkey_signing::{Algorithm, KeyOwner, KeyRing, Presented, SigningKey, decode_object_path, parse_raw_file_id, raw_file_id, verify};
+use valetkey_signing::{Algorithm, KeyOwner, KeyRing, Presented, SigningKey, claimed_dialect, decode_object_path, dialect_of_damaged, parse_raw_file_id, raw_file_id, verify};
 
 static RING: LazyLock<KeyRing> = LazyLock::new(|| {
     let (kid, tenant) = ("app-1".parse().unwrap(), "acme".parse().unwrap());
@@ -29,6 +29,7 @@ fuzz_target!(|input: &str| {
     assert!(verify(&presented, &RING).is_err());
     // Whatever it says, it is read or not.
     let _ = valetkey_signing::claimed_methods(token);
+    let _ = (claimed_dialect(token), dialect_of_damaged(token.as_bytes()));
     if let Ok((bucket, key)) = decode_object_path("", raw_path) {
         assert!(key.is_plain_path());
         let canonical = valetkey_signing::canonical_object_path("", &bucket, &key);

@@ -19,7 +19,7 @@ use valetkey_http_common::query::Query;
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::{cors, security};
 use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal};
-use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Sessions, session_name};
+use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Sessions, claimed_dialect, session_name};
 use valetkey_service::{DigestSet, Service, ServiceError};
 
 /// The methods of signed URLs.
@@ -121,6 +121,19 @@ impl SignedUrls {
             return self.finished(method_not_allowed(&METHODS));
         }
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
+    }
+
+    /// The same where there are several tokens, or one that is no text: in the shape of the dialect that they claim.
+    pub fn refuse_tokens<'t>(
+        &self,
+        face: &dyn Face,
+        refusal: Refusal,
+        tokens: impl IntoIterator<Item = &'t [u8]>,
+        parts: &Parts,
+    ) -> Response<ResponseBody> {
+        let claimed = claimed_dialect(tokens);
+        let face = self.token_faces.iter().find(|(of, _)| Some(*of) == claimed).map_or(face, |(_, face)| &**face);
+        self.refuse(face, refusal, parts)
     }
 
     /// A signed GET or HEAD: one function whose lines are the phases, the last of them by how much is asked for. What is seldom

@@ -58,21 +58,22 @@ impl<'a> Query<'a> {
     ///
     /// `Value` if the last one cannot be decoded.
     pub fn last_form_value(self, name: &str) -> Result<Option<Cow<'a, str>>, QueryError> {
-        Ok(self.values(name).last().map(form_decode).transpose()?)
+        Ok(self.raw_values(name).last().map(form_decode).transpose()?)
     }
 
     /// Every value of a parameter that may stand several times, in order; `+` is a space.
     pub fn form_values(self, name: &str) -> impl Iterator<Item = Result<Cow<'a, str>, QueryError>> {
-        self.values(name).map(|raw| Ok(form_decode(raw)?))
+        self.raw_values(name).map(|raw| Ok(form_decode(raw)?))
     }
 
     fn single_raw(self, name: &str) -> Result<Option<&'a str>, QueryError> {
-        let mut values = self.values(name);
+        let mut values = self.raw_values(name);
         let first = values.next();
         if values.next().is_some() { Err(QueryError::Duplicate) } else { Ok(first) }
     }
 
-    fn values(self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// Every value of a parameter as it was sent, in order: for what is to be told of a request that is refused.
+    pub fn raw_values(self, name: &str) -> impl Iterator<Item = &'a str> {
         self.pairs().filter(move |(found, _)| is_name(found, name)).map(|(_, value)| value)
     }
 }
@@ -154,7 +155,7 @@ mod tests {
         #[test]
         fn any_text_is_read(raw in ".*|[cat=&%61+]{0,30}") {
             let query = Query::new(Some(&raw));
-            let n = query.values("cat").count();
+            let n = query.raw_values("cat").count();
             prop_assert_eq!(query.single("cat") == Err(QueryError::Duplicate), n > 1);
             let _ = (query.form_value("cat"), query.last_form_value("cat"));
         }

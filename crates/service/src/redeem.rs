@@ -117,7 +117,7 @@ impl PresentedCredential<'_> {
     /// The dialect that a token says it was issued by, before anything is proved: good for the shape of a refusal and no more.
     pub fn claimed_dialect(&self) -> Option<Dialect> {
         match self {
-            Self::Token { token, .. } => valetkey_signing::claimed_dialect(token),
+            Self::Token { token, .. } => claimed_dialect([token.as_bytes()]),
             _ => None,
         }
     }
@@ -130,6 +130,16 @@ impl PresentedCredential<'_> {
             _ => None,
         }
     }
+}
+
+/// The dialect that tokens say they were issued by, also damaged ones, if they do not contradict each other; one that says nothing does
+/// not. As [`PresentedCredential::claimed_dialect`], it is good for the shape of a refusal and no more.
+pub fn claimed_dialect<'a>(tokens: impl IntoIterator<Item = &'a [u8]>) -> Option<Dialect> {
+    let of_whole = |token| valetkey_signing::claimed_dialect(std::str::from_utf8(token).ok()?);
+    let of = |token| of_whole(token).or_else(|| valetkey_signing::dialect_of_damaged(token));
+    let mut claimed = tokens.into_iter().filter_map(of);
+    let first = claimed.next()?;
+    claimed.all(|other| other == first).then_some(first)
 }
 
 impl std::fmt::Debug for PresentedCredential<'_> {

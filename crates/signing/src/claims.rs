@@ -63,9 +63,13 @@ const TAG_IPV6: u64 = 54;
 /// 9999-12-31T23:59:59Z: the last second that RFC 3339 can write.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+/// The dialects by the numbers that the private map has for them; the native one is left out.
+pub(crate) const DIALECTS: [(u64, Dialect); 4] =
+    [(1, Dialect::Autodesk), (2, Dialect::Redivis), (3, Dialect::Datalab), (4, Dialect::FlexPortal)];
+
 /// Keys of the private map.
-mod private {
-    pub(super) const DIALECT: i64 = 0;
+pub(crate) mod private {
+    pub(crate) const DIALECT: i64 = 0;
     pub(super) const USES: i64 = 1;
     pub(super) const COUNTING: i64 = 2;
     pub(super) const DISPOSITION: i64 = 3;
@@ -415,10 +419,7 @@ fn padded<const N: usize>(octets: &[u8], is_prefix: bool) -> Read<[u8; N]> {
 fn read_private(value: &mut Reader<'_>, terms: &mut Terms) -> Read<()> {
     value.map(|key, value| {
         match key {
-            private::DIALECT => {
-                let choices = [(1, Dialect::Autodesk), (2, Dialect::Redivis), (3, Dialect::Datalab), (4, Dialect::FlexPortal)];
-                terms.dialect = read_one_of(value, choices)?;
-            }
+            private::DIALECT => terms.dialect = read_one_of(value, DIALECTS)?,
             private::USES => {
                 let uses = u32::try_from(value.unsigned()?).ok().and_then(NonZeroU32::new);
                 terms.uses = Some(uses.ok_or(Unreadable)?);

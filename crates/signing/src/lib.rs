@@ -110,6 +110,7 @@ mod cose;
 mod error;
 mod key;
 mod path;
+mod peek;
 mod sign;
 mod verify;
 
@@ -117,6 +118,7 @@ pub use claims::{Claims, PRIVATE_CLAIM, PathRule};
 pub use error::SignError;
 pub use key::{Algorithm, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, SigningKey};
 pub use path::{Resource, canonical_file_path, canonical_object_path, decode_object_path, parse_raw_file_id, raw_file_id};
+pub use peek::dialect_of_damaged;
 pub use sign::sign;
 pub use verify::{Presented, Verified, claimed_dialect, claimed_methods, verify};
 

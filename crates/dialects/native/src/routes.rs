@@ -139,7 +139,7 @@ impl Native {
                 let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
                 signed.call(&NativeFace, credential, parts, body, connection).await
             }
-            Err(refusal) => signed.refuse(&NativeFace, refusal, parts),
+            Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts),
         }
     }
 
@@ -416,6 +416,12 @@ fn token_of(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
         (None, None, None) => Ok(None),
         _ => Err(Refusal::Ambiguous),
     }
+}
+
+/// Everything that stands where a token may stand, as it was sent.
+fn tokens(parts: &Parts) -> impl Iterator<Item = &[u8]> {
+    let in_query = Query::new(parts.uri.query()).raw_values("cat").map(str::as_bytes);
+    in_query.chain(parts.headers.get_all(&TOKEN_HEADER).iter().map(HeaderValue::as_bytes))
 }
 
 fn with_base_path<'a>(base_path: &str, path: &'a str) -> Cow<'a, str> {
