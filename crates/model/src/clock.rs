@@ -45,6 +45,12 @@ impl Timestamp {
         Self::from_seconds(self.as_seconds())
     }
 
+    /// The instant rounded up to the whole second; saturates.
+    #[must_use]
+    pub const fn next_whole_second(self) -> Self {
+        if self.0.rem_euclid(1_000_000) == 0 { self } else { Self::from_seconds(self.as_seconds().saturating_add(1)) }
+    }
+
     /// This much later; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -84,6 +90,14 @@ mod tests {
         let before = Timestamp::from_micros(-1);
         assert_eq!((before.as_millis(), before.as_seconds()), (-1, -1));
         assert_eq!(before.to_string(), "-1.999999");
+    }
+
+    #[test]
+    fn rounds_up_to_a_second_and_no_further() {
+        for (micros, seconds) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (-1, 0), (-1_000_000, -1)] {
+            assert_eq!(Timestamp::from_micros(micros).next_whole_second(), Timestamp::from_seconds(seconds), "{micros}");
+        }
+        assert_eq!(Timestamp::MAX.next_whole_second(), Timestamp::MAX);
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub enum Form {
     /// It carries its claims; nothing is stored.
     #[default]
     Token,
+    /// As a token; where the object key cannot stand in a token's path, or would make it too long, as a link.
+    TokenOrLink,
     /// A random secret finds them; short.
     Link,
 }
@@ -99,9 +101,9 @@ pub enum Lifetime {
     /// As long as the configuration says.
     #[default]
     Default,
-    /// This long from now.
+    /// This long from now, and then to the end of the second: never less than is asked for.
     For(Duration),
-    /// Until this instant, rounded down to the second.
+    /// Until this instant, rounded down to the second: never longer than is asked for.
     Until(Timestamp),
 }
 
@@ -191,8 +193,7 @@ impl Service {
             }
         };
         request.terms.issuer = Some(principal.api_key().clone());
-        let now = self.now().whole_seconds();
-        let expires_at = self.expires_at(&request, now)?;
+        let (issued_at, expires_at) = self.validity(&request)?;
         if request.not_before.is_some_and(|at| at >= expires_at) {
             return Err(ServiceError::invalid("not_before_at", "at or after the end", "an instant before `expires_at`"));
         }
@@ -207,17 +208,19 @@ impl Service {
         if request.pin {
             request.terms.pin = Some(object.as_ref().ok_or(ServiceError::NotFound { what: "object" })?.blob);
         }
-        if let (Form::Token, Target::Object(_), Some(object)) = (request.form, &request.target, &object)
+        if let (Form::Token | Form::TokenOrLink, Target::Object(_), Some(object)) = (request.form, &request.target, &object)
             && is_bound(&request)
         {
             request.terms.incarnation = Some(object.file_id);
         }
         let link_id = LinkId::random(self.entropy());
-        let (credential, link) = match request.form {
-            Form::Token => (self.sign(principal, &request, link_id, now, expires_at)?, None),
-            Form::Link => {
+        let (credential, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
+            Some(token) => (token, None),
+            None => {
+                // A link's row says itself which incarnation it is for.
+                request.terms.incarnation = None;
                 let secret = LinkSecret::random(self.entropy());
-                let link = self.link_row(principal, &request, link_id, secret, now, expires_at, object.as_deref())?;
+                let link = self.link_row(principal, &request, link_id, secret, issued_at, expires_at, object.as_deref())?;
                 (Credential::Link(secret), Some(link))
             }
         };
@@ -241,21 +244,42 @@ impl Service {
         file.ready().cloned().ok_or(ServiceError::NotUploaded)
     }
 
-    fn expires_at(&self, request: &IssueRequest, now: Timestamp) -> Result<Timestamp, ServiceError> {
-        let expires_at = match request.lifetime {
-            Lifetime::Default => now.plus(self.config().default_lifetime),
-            Lifetime::For(duration) => now.plus(duration).whole_seconds(),
-            Lifetime::Until(at) => at.whole_seconds(),
+    /// From when on the URL counts as issued, and until when it works, in whole seconds: a token can carry no others. A lifetime is
+    /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it.
+    fn validity(&self, request: &IssueRequest) -> Result<(Timestamp, Timestamp), ServiceError> {
+        let now = self.now();
+        let (issued_at, expires_at, lifetime) = match request.lifetime {
+            Lifetime::Until(at) => (now.whole_seconds(), at.whole_seconds(), at.whole_seconds().since(now)),
+            Lifetime::For(lifetime) => (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime),
+            Lifetime::Default => {
+                let lifetime = self.config().default_lifetime;
+                (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime)
+            }
         };
-        if expires_at <= now {
+        if lifetime.is_zero() {
             return Err(ServiceError::invalid("expires_at", format!("{expires_at} (Unix time)"), "an instant in the future"));
         }
-        let longest = self.config().max_link_lifetime;
-        if request.form == Form::Link && expires_at.since(now) > longest {
-            let found = format!("{} s from now", expires_at.since(now).as_secs());
-            return Err(ServiceError::invalid("expires_at", found, format!("at most {} s from now", longest.as_secs())));
+        // A lifetime of less than a second may end where it would begin.
+        Ok((issued_at.min(expires_at.minus(Duration::from_secs(1))), expires_at))
+    }
+
+    /// The token; `None` if the URL is to be a link.
+    fn token(
+        &self,
+        principal: &Principal,
+        request: &IssueRequest,
+        link_id: LinkId,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Option<Credential>, ServiceError> {
+        if request.form == Form::Link {
+            return Ok(None);
         }
-        Ok(expires_at)
+        match self.sign(principal, request, link_id, issued_at, expires_at) {
+            Ok(token) => Ok(Some(token)),
+            Err(Unsigned::NoToken(_)) if request.form == Form::TokenOrLink => Ok(None),
+            Err(Unsigned::NoToken(error) | Unsigned::Refused(error)) => Err(error),
+        }
     }
 
     fn sign(
@@ -263,14 +287,14 @@ impl Service {
         principal: &Principal,
         request: &IssueRequest,
         link_id: LinkId,
-        now: Timestamp,
+        issued_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<Credential, ServiceError> {
+    ) -> Result<Credential, Unsigned> {
         let base = &self.config().base_path;
         let path = match &request.target {
             Target::Object(key) if !key.is_plain_path() => {
                 let expected = "a key without empty, `.` or `..` segments and control characters; issue it with `form` `link`";
-                return Err(ServiceError::invalid("key", format!("`{key}`"), expected));
+                return Err(Unsigned::NoToken(ServiceError::invalid("key", format!("`{key}`"), expected)));
             }
             Target::Object(key) => PathRule::Exact(canonical_object_path(base, &request.bucket, key)),
             Target::Prefix(prefix) => {
@@ -278,7 +302,8 @@ impl Service {
                     principal.require(Scope::Admin)?;
                 }
                 if request.terms.uses.is_some() || request.terms.permission.writes() {
-                    return Err(ServiceError::invalid("prefix", "limited or for writing", "an unlimited `read` permission"));
+                    let expected = "an unlimited `read` permission";
+                    return Err(ServiceError::invalid("prefix", "limited or for writing", expected).into());
                 }
                 let path = canonical_prefix_path(base, &request.bucket, prefix);
                 let expected = "a prefix that ends in `/`, without empty, `.` or `..` segments";
@@ -289,7 +314,7 @@ impl Service {
         let claims = Claims {
             tenant: principal.tenant().clone(),
             link_id,
-            issued_at: now,
+            issued_at,
             not_before: request.not_before.map(Timestamp::whole_seconds),
             expires_at,
             path: path.clone(),
@@ -309,7 +334,7 @@ impl Service {
         request: &IssueRequest,
         link_id: LinkId,
         secret: LinkSecret,
-        now: Timestamp,
+        issued_at: Timestamp,
         expires_at: Timestamp,
         object: Option<&ObjectRow>,
     ) -> Result<LinkRow, ServiceError> {
@@ -320,6 +345,11 @@ impl Service {
         if bound && object.is_none() {
             return Err(ServiceError::NotFound { what: "object" });
         }
+        let (lifetime, longest) = (expires_at.since(issued_at), self.config().max_link_lifetime);
+        if lifetime > longest {
+            let found = format!("{} s from now", lifetime.as_secs());
+            return Err(ServiceError::invalid("expires_at", found, format!("at most {} s from now", longest.as_secs())));
+        }
         Ok(LinkRow {
             link_id,
             tenant: principal.tenant().clone(),
@@ -328,10 +358,24 @@ impl Service {
             key: key.clone(),
             file_id: object.filter(|_| bound).map(|object| object.file_id),
             terms: request.terms.clone(),
-            issued_at: now,
+            issued_at,
             not_before: request.not_before,
             expires_at,
         })
+    }
+}
+
+/// Why there is no token.
+pub(crate) enum Unsigned {
+    /// No token can say this, or nobody signs it; a link can.
+    NoToken(ServiceError),
+    /// Neither may a link.
+    Refused(ServiceError),
+}
+
+impl From<ServiceError> for Unsigned {
+    fn from(error: ServiceError) -> Self {
+        Self::Refused(error)
     }
 }
 

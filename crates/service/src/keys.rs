@@ -1,6 +1,7 @@
 //! Signing keys in memory: the ring that verifies, and each tenant's own key of the server that signs.
 
 use crate::ServiceError;
+use crate::issue::Unsigned;
 use crate::sealing::MasterKey;
 use crate::signing_keys::key_limits;
 use std::collections::BTreeMap;
@@ -66,21 +67,25 @@ impl Keys {
 
     /// Signs with the newest active key that the server owns for the claims' tenant; where its limits do not permit these claims,
     /// with the newest one whose do.
-    pub(crate) fn sign(&self, claims: &Claims) -> Result<SecretText, ServiceError> {
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<SecretText, Unsigned> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let mut active: Vec<_> = all.values().filter(|held| signs_for(&held.key, &claims.tenant)).collect();
         active.sort_by_key(|held| std::cmp::Reverse((held.row.created_at, &held.row.id)));
         let mut signed = active.into_iter().map(|held| valetkey_signing::sign(claims, &held.key));
         let newest = signed.next();
-        let newest =
-            newest.ok_or_else(|| ServiceError::invalid("form", "`token`, but the tenant has no active server key", "`link`"))?;
+        let no_token = |found: &str| Unsigned::NoToken(ServiceError::invalid("form", format!("`token`, but {found}"), "`link`"));
+        let newest = newest.ok_or_else(|| no_token("the tenant has no active server key"))?;
         newest.or_else(|error| signed.find_map(Result::ok).ok_or(error)).map_err(|error| match error {
-            SignError::LifetimeTooLong { found, permitted } => ServiceError::invalid(
+            SignError::LifetimeTooLong { found, permitted } => Unsigned::Refused(ServiceError::invalid(
                 "expires_at",
                 format!("{} s from now", found.as_secs()),
                 format!("at most {} s with this signing key, or `form` `link`", permitted.as_secs()),
-            ),
-            other => ServiceError::invalid("terms", format!("not to be signed ({other})"), "terms that the signing key permits"),
+            )),
+            SignError::TooLong { .. } => no_token(&error.to_string()),
+            other => {
+                let found = format!("not to be signed ({other})");
+                Unsigned::Refused(ServiceError::invalid("terms", found, "terms that the signing key permits"))
+            }
         })
     }
 }

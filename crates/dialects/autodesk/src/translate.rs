@@ -248,7 +248,7 @@ fn native_url(issued: &Issued, public_url: &PublicUrl, base: &PublicUrl) -> Stri
     }
 }
 
-/// What `GET …/signeds3download` issues: a native token; for a key that cannot stand in one's path, a link.
+/// What `GET …/signeds3download` issues: a native token; for a key that cannot stand in one, a link.
 pub(crate) fn download_request(
     bucket: BucketName,
     key: ObjectKey,
@@ -262,7 +262,7 @@ pub(crate) fn download_request(
     terms.file_name = text(query, "response-content-disposition")?.and_then(|asked| attachment_name(&asked));
     Ok(IssueRequest {
         bucket,
-        form: if key.is_plain_path() { Form::Token } else { Form::Link },
+        form: Form::TokenOrLink,
         target: Target::Object(key),
         terms,
         lifetime: Lifetime::For(lifetime),

@@ -186,8 +186,7 @@ fn request(file: &File, mut terms: Terms, lifetime: Duration, must_exist: bool) 
     terms.dialect = Dialect::Datalab;
     IssueRequest {
         bucket: file.bucket.name.clone(),
-        // A file that came in by another API may have a key that cannot stand in a path.
-        form: if file.key.is_plain_path() { Form::Token } else { Form::Link },
+        form: Form::TokenOrLink,
         target: Target::Object(file.key.clone()),
         terms,
         lifetime: Lifetime::For(lifetime),

@@ -157,8 +157,8 @@ pub(crate) struct SignedUrlBody {
     #[schema(default = "token")]
     #[serde(default)]
     pub(crate) form: FormBody,
-    /// For how many seconds it works. Without this and `expires_at`: an hour. At most 7 days for a token signed by the server's
-    /// own key, 400 days for a link, or what the operator has set.
+    /// For how many seconds it works, and then to the end of the second. Without this and `expires_at`: an hour. At most 7 days for
+    /// a token signed by the server's own key, 400 days for a link, or what the operator has set.
     #[schema(minimum = 1, maximum = 34_560_000)]
     #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) expires_in_seconds: Option<u64>,

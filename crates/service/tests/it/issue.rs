@@ -53,6 +53,90 @@ async fn lifetimes_are_never_cut_silently() {
     check(Form::Token, 0, false).await;
 }
 
+/// A lifetime, with instants from some second on.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Default,
+    For(Duration),
+    Until(Duration),
+}
+
+#[tokio::test]
+async fn a_lifetime_is_rounded_up_and_an_instant_down() {
+    let world = world().await;
+    world.put("a", b"x").await;
+    let second = Duration::from_secs(1);
+    // So many microseconds past a whole second; instants are told from that second on.
+    let check = async |form, micros: u64, lifetime: Asked, lives_until: Option<u64>| {
+        let start = world.service.now().next_whole_second().plus(second);
+        world.clock.set(start.plus(Duration::from_micros(micros)));
+        let lifetime = match lifetime {
+            Asked::Default => Lifetime::Default,
+            Asked::For(lifetime) => Lifetime::For(lifetime),
+            Asked::Until(later) => Lifetime::Until(start.plus(later)),
+        };
+        let asked = IssueRequest { lifetime, ..request("a", form, Terms::new(Permission::Read)) };
+        let issued = world.issue_as("app", asked).await.ok();
+        let expires_at = issued.as_ref().map(|issued| issued.expires_at);
+        assert_eq!(
+            expires_at,
+            lives_until.map(|seconds| start.plus(Duration::from_secs(seconds))),
+            "{form:?} {lifetime:?} at {micros}"
+        );
+        let Some(issued) = issued else { return };
+        world.clock.set(issued.expires_at.minus(Duration::from_micros(1)));
+        world.read(&issued).await.unwrap();
+        world.clock.set(issued.expires_at);
+        assert_eq!(world.read(&issued).await.unwrap_err(), Refusal::Expired);
+    };
+    for form in [Form::Token, Form::Link, Form::TokenOrLink] {
+        let seconds = |seconds: f64| Asked::For(Duration::from_secs_f64(seconds));
+        check(form, 0, seconds(1.0), Some(1)).await;
+        check(form, 1, seconds(1.0), Some(2)).await;
+        check(form, 999_999, seconds(1.0), Some(2)).await;
+        check(form, 400_000, seconds(0.5), Some(1)).await;
+        check(form, 600_000, seconds(0.5), Some(2)).await;
+        check(form, 400_000, seconds(60.6), Some(61)).await;
+        check(form, 400_000, Asked::Default, Some(3601)).await;
+        check(form, 400_000, seconds(0.0), None).await;
+        let until = |millis| Asked::Until(Duration::from_millis(millis));
+        check(form, 400_000, until(1_000), Some(1)).await;
+        check(form, 400_000, until(1_999), Some(1)).await;
+        check(form, 400_000, until(999), None).await;
+    }
+    // The limits are those of what was asked for.
+    let day = Duration::from_secs(24 * 3600);
+    for (form, longest) in [(Form::Token, 7 * day), (Form::Link, 400 * day)] {
+        check(form, 400_000, Asked::For(longest), Some(longest.as_secs() + 1)).await;
+        check(form, 400_000, Asked::For(longest + second), None).await;
+        check(form, 400_000, Asked::Until(longest), Some(longest.as_secs())).await;
+        check(form, 400_000, Asked::Until(longest + second), None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_where_there_can_be_one() {
+    let world = world().await;
+    let read = |name: &str, form| request(name, form, Terms::new(Permission::Read));
+    let long = "é".repeat(300);
+    for (name, is_token) in [("a", true), ("a//b", false), ("../a", false), (&long, false)] {
+        world.put(name, b"x").await;
+        let issued = world.issue(read(name, Form::TokenOrLink)).await;
+        assert_eq!(matches!(issued.credential, Credential::Token { .. }), is_token, "{name}");
+        assert_eq!(world.issue_as("app", read(name, Form::Token)).await.is_ok(), is_token, "{name}");
+        world.read(&issued).await.unwrap();
+        // It dies with its object, either way.
+        let (app, bucket, key) = (world.principal("app"), bucket(), key(name));
+        world.service.delete_object(&app, &bucket, &key).await.unwrap();
+        world.put(name, b"another").await;
+        assert_eq!(world.read(&issued).await.unwrap_err(), Refusal::ObjectGone, "{name}");
+    }
+    // What a token may not permit, a link is not made for.
+    let mut asked = read("a", Form::TokenOrLink);
+    asked.lifetime = Lifetime::For(Duration::from_secs(8 * 24 * 3600));
+    assert!(world.issue_as("app", asked).await.is_err());
+}
+
 #[tokio::test]
 async fn a_prefix_is_for_reading_without_limit() {
     let world = world().await;

@@ -45,13 +45,13 @@ fn example_1_an_hour_for_reading() {
     let path = "/oss/v2/buckets/apptestbucket/objects/objectKeyFoo/signed";
     let (url, expiration, single_use) = signed(&world, path, "{ }");
     let uuid = uuid_below(BASE, &url);
-    assert_eq!((expiration, single_use), (NOW_MS + 60 * 60_000, false));
+    assert_eq!((expiration, single_use), (NEXT_SECOND_MS + 60 * 60_000, false));
     assert_eq!(world.get(&url).text(), "content");
     // The address as this example shows it.
     assert_eq!(world.get(&format!("{BASE}/oss/v2/apptestbucket/{uuid}?region=US")).text(), "content");
-    world.clock.set(valetkey_model::Timestamp::from_micros((NOW_MS + 60 * 60_000) * 1000 - 1));
+    world.clock.set(valetkey_model::Timestamp::from_micros((NEXT_SECOND_MS + 60 * 60_000) * 1000 - 1));
     assert_eq!(world.get(&url).status, 200);
-    world.clock.set(valetkey_model::Timestamp::from_micros((NOW_MS + 60 * 60_000) * 1000));
+    world.clock.set(valetkey_model::Timestamp::from_micros((NEXT_SECOND_MS + 60 * 60_000) * 1000));
     world.get(&url).refused(404, "The specified resource does not exist");
 }
 
@@ -62,7 +62,7 @@ fn example_2_half_an_hour_for_reading() {
     let body = "\n{\n\"minutesExpiration\" : 30\n}";
     let (url, expiration, single_use) = signed(&world, &format!("{SIGNED}?access=read"), body);
     uuid_below(BASE, &url);
-    assert_eq!((expiration, single_use), (NOW_MS + 30 * 60_000, false));
+    assert_eq!((expiration, single_use), (NEXT_SECOND_MS + 30 * 60_000, false));
     assert_eq!(world.get(&url).text(), "content");
     assert_eq!(world.get(&url).text(), "content");
     let put = world.call("PUT", &url, &[], b"other");
@@ -77,7 +77,7 @@ fn example_3_once_for_reading_or_writing() {
     let once = || signed(&world, &format!("{SIGNED}?access=readwrite"), body);
     let (url, expiration, single_use) = once();
     uuid_below(BASE, &url);
-    assert_eq!((expiration, single_use), (NOW_MS + 45 * 60_000, true));
+    assert_eq!((expiration, single_use), (NEXT_SECOND_MS + 45 * 60_000, true));
     // Whichever completes first is the use.
     assert_eq!(world.call("PUT", &url, &[], b"other").status, 200);
     for method in ["GET", "PUT"] {
@@ -98,7 +98,7 @@ fn example_4_once_through_the_cdn() {
     let body = "\n{\n\"minutesExpiration\" : 45,\n\"singleUse\" : true\n}";
     let (url, expiration, single_use) = signed(&world, &format!("{SIGNED}?useCdn=true"), body);
     uuid_below(CDN, &url);
-    assert_eq!((expiration, single_use), (NOW_MS + 45 * 60_000, true));
+    assert_eq!((expiration, single_use), (NEXT_SECOND_MS + 45 * 60_000, true));
     // The same path under either host.
     let got = world.get(&url.replace(CDN, BASE));
     assert_eq!((got.status, got.text()), (200, "content"));
@@ -157,9 +157,9 @@ fn spellings_that_published_clients_send() {
     }
     // No body, and no `Content-Type`.
     let bare = world.call("POST", SIGNED, &[("Authorization", "Bearer tok-1")], b"");
-    assert_eq!(bare.json()["expiration"], NOW_MS + 60 * 60_000);
+    assert_eq!(bare.json()["expiration"], NEXT_SECOND_MS + 60 * 60_000);
     // The longest there is.
-    assert_eq!(signed(&world, SIGNED, r#"{"minutesExpiration": 10080}"#).1, NOW_MS + 7 * 24 * 3_600_000);
+    assert_eq!(signed(&world, SIGNED, r#"{"minutesExpiration": 10080}"#).1, NEXT_SECOND_MS + 7 * 24 * 3_600_000);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn what_does_not_work_is_told_alike() {
     let short = world.sign("test.txt?access=readwrite", "{\"minutesExpiration\": 1}");
     assert_eq!(world.get(&used).text(), "content");
     assert_eq!(world.api("DELETE", &revoked, "").status, 200);
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(61));
     let unknown = "/oss/v2/signedresources/00000000-0000-4000-8000-000000000000?region=US";
     for url in [used.as_str(), &revoked, &short, unknown, "/oss/v2/signedresources/none"] {
         for method in ["GET", "PUT"] {

@@ -175,7 +175,7 @@ fn downloads() {
     let longer = got["url"].as_str().unwrap();
     assert!(longer.starts_with(&format!("{CDN}/o/apptestbucket/a%20b.txt?cat=")), "{longer}");
     assert_eq!(got["params"], json!({ "content-type": "text/csv", "content-disposition": "attachment; filename=\"x.csv\"" }));
-    world.clock.advance(Duration::from_secs(120));
+    world.clock.advance(Duration::from_secs(121));
     assert!(world.get(target).status >= 400);
     let saved = world.get(longer);
     assert_eq!((saved.text(), saved.header("content-type")), ("content", Some("text/csv")));

@@ -30,6 +30,8 @@ pub(crate) const CDN: &str = "https://cdn.oss.api.autodesk.com";
 pub(crate) const EMEA: &str = "https://emea.example.org";
 /// The clock's first instant.
 pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
+/// The whole second after it, from which lifetimes count.
+pub(crate) const NEXT_SECOND_MS: i64 = NOW_MS + 1000;
 /// Long enough for the slowest machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 

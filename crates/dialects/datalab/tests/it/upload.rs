@@ -156,13 +156,29 @@ fn nothing_is_a_type_too() {
 }
 
 #[test]
+fn the_longest_names() {
+    let world = world();
+    for name in ["é".repeat(512), "a".repeat(1024), "\"".repeat(1024)] {
+        // A key has a shorter name, so that there is a token for it.
+        let prefix = format!("{BASE}/o/");
+        let begun = world.file(&name, b"content");
+        assert!(begun.upload_url.starts_with(&prefix), "{begun:?}");
+        let url = world.download_url(begun.number, "");
+        assert!(url.starts_with(&prefix), "{url}");
+        assert_eq!(world.get(&url).text(), "content");
+        assert_eq!(world.api("GET", &format!("/{}", begun.number)).ok()["original_filename"], name);
+    }
+}
+
+#[test]
 fn an_upload_url_lives_for_an_hour() {
     let world = world();
     let (kept, late) = (world.begin("a"), world.begin("b"));
-    // Tokens end with whole seconds.
-    world.clock.set(NOW.whole_seconds().plus(Duration::from_micros(3_599_999_999)));
+    // And to the end of the second.
+    let end = NOW.plus(Duration::from_secs(3600)).next_whole_second();
+    world.clock.set(end.minus(Duration::from_micros(1)));
     assert_eq!(world.put(&kept.upload_url, b"content").status, 200);
-    world.clock.set(NOW.whole_seconds().plus(Duration::from_secs(3600)));
+    world.clock.set(end);
     for begun in [&kept, &late] {
         world.put(&begun.upload_url, b"content").refused(403, "the URL has expired");
     }

@@ -42,7 +42,7 @@ fn get_and_head() {
             assert_eq!(got.header("set-cookie"), None);
         }
     }
-    assert_eq!(world.get(&url).header("cache-control"), Some("private, max-age=59"));
+    assert_eq!(world.get(&url).header("cache-control"), Some("private, max-age=60"));
     assert_eq!(world.read_as("app", "GET", &path).header("cache-control"), Some("no-store"));
 }
 
@@ -149,7 +149,7 @@ fn the_token_counts_before_the_credential() {
     assert_eq!(world.read_as("stranger", "GET", &url).body, CONTENT);
     world.read_as("stranger", "GET", &path_of(&id)).refused(404, "not_found");
     // A token that does not work is not made up for.
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(61));
     world.read_as("app", "GET", &url).refused(401, "invalid_token");
     for query in ["token=", "token", "token=x", "token=%zz", "%74oken=x", "token=%00"] {
         world.read_as("app", "GET", &format!("{}?{query}", path_of(&id))).refused(401, "invalid_token");
@@ -216,9 +216,10 @@ fn expires_to_the_second() {
     let world = world();
     let id = world.file("a.txt", CONTENT);
     let url = world.sign(&id, "3600");
-    world.clock.set(NOW.whole_seconds().plus(Duration::from_micros(3_599_999_999)));
+    let end = NOW.plus(Duration::from_secs(3600)).next_whole_second();
+    world.clock.set(end.minus(Duration::from_micros(1)));
     assert_eq!(world.get(&url).body, CONTENT);
-    world.clock.set(NOW.whole_seconds().plus(Duration::from_secs(3600)));
+    world.clock.set(end);
     let got = world.get(&url);
     assert_eq!(got.refused(401, "invalid_token"), "the URL has expired");
     assert_eq!(got.header("access-control-allow-origin"), Some("*"));

@@ -41,18 +41,18 @@ fn durations() {
     let world = world();
     let id = world.file("a.txt", b"content");
     let sign = |duration: &str| world.post("app", &signing_path(&id), &format!("{{\"duration\": {duration}}}"));
-    // For how many seconds each works: the clock stands 0.4 s past a second.
+    // For how many seconds each works, and to the end of the last: the clock stands 0.4 s past a second.
     for (duration, seconds) in
         [("1", 1), ("60", 60), ("86400", 86_400), ("86400.0", 86_400), ("8.64e4", 86_400), ("0.5", 1), ("1.5", 2), ("1e-300", 1)]
     {
         let got = sign(duration);
         assert_eq!(got.status, 200, "{duration}: {got:?}");
         let begin = world.service.now();
-        world.clock.advance(Duration::from_millis(seconds * 1000 - 401));
+        world.clock.advance(Duration::from_millis(seconds * 1000 + 599));
         assert_eq!(world.get(got.text()).status, 200, "{duration}");
-        world.clock.set(begin.plus(Duration::from_millis(seconds * 1000 - 400)));
+        world.clock.set(begin.plus(Duration::from_millis(seconds * 1000 + 600)));
         world.get(got.text()).refused(401, "invalid_token");
-        world.clock.set(begin.plus(Duration::from_secs(seconds)));
+        world.clock.set(begin.plus(Duration::from_secs(seconds + 1)));
     }
     for duration in [
         "0",

@@ -145,7 +145,7 @@ fn what_is_not_a_file_in_time_is_gone() {
     assert_eq!(world.put(&places[0].1, b"one").status, 200);
     world.clock.advance(DAY - Duration::from_secs(1));
     assert_eq!(world.put(&places[1].1, b"one").status, 200);
-    world.clock.advance(Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(2));
     world.put(&places[1].1, b"two").refused(401, "invalid_token");
     for (id, _) in &places {
         world.confirm("app", id, "a.txt").refused(404, "not_found");
