@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+use valetkey_dialect_flexportal::ExpiresAtForm;
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_model::{Network, Region};
@@ -45,6 +46,8 @@ pub struct ServeConfig {
     pub session_idle: Option<Duration>,
     /// How many credentials a client address may get wrong in a minute; 0 is no limit.
     pub max_failed_authentications: Option<u32>,
+    /// How FlexPortal's answers spell `expiresAt`.
+    pub flexportal_expires_at: ExpiresAtForm,
     /// How long running transfers may go on once the server is told to stop.
     pub stop_grace: Duration,
 }
@@ -66,6 +69,7 @@ impl Default for ServeConfig {
             client_address_from: None,
             session_idle: None,
             max_failed_authentications: None,
+            flexportal_expires_at: ExpiresAtForm::default(),
             stop_grace: Duration::from_secs(30),
         }
     }
@@ -171,6 +175,7 @@ pub(crate) struct ServerSettings {
     pub(crate) client_address_from: ClientAddressFrom,
     pub(crate) session_idle: Option<Duration>,
     pub(crate) max_failed_authentications: Option<u32>,
+    pub(crate) flexportal_expires_at: ExpiresAtForm,
     pub(crate) stop_grace: Duration,
 }
 
@@ -232,6 +237,7 @@ impl TryFrom<ServeConfig> for Settings {
                     client_address_from: config.client_address_from.unwrap_or(ClientAddressFrom::XForwardedFor),
                     session_idle: config.session_idle,
                     max_failed_authentications: config.max_failed_authentications,
+                    flexportal_expires_at: config.flexportal_expires_at,
                     stop_grace: config.stop_grace,
                 };
                 Ok(Self { log, server })

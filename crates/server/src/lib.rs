@@ -30,4 +30,5 @@ pub use error::ServeError;
 pub use running::RunningServer;
 pub use serve::serve;
 pub use telemetry::LOG_VARIABLE;
+pub use valetkey_dialect_flexportal::ExpiresAtForm;
 pub use valetkey_http_common::client_address::ClientAddressFrom;

@@ -277,6 +277,7 @@ fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entro
             service: service.clone(),
             signed_urls,
             public_urls: public_urls.clone(),
+            expires_at: settings.flexportal_expires_at,
         }),
         service: service.clone(),
         public_urls: public_urls.clone(),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use valetkey_model::Network;
-use valetkey_server::{ClientAddressFrom, LogFormat, ServeConfig, ServeError};
+use valetkey_server::{ClientAddressFrom, ExpiresAtForm, LogFormat, ServeConfig, ServeError};
 
 /// Run the server
 ///
@@ -73,6 +73,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", env = "VALETKEY_MAX_FAILED_AUTHENTICATIONS", default_value_t = 100)]
     max_failed_authentications: u32,
 
+    /// How FlexPortal's answers spell `expiresAt`: `by-action`, `number` or `text`
+    #[arg(long, value_name = "FORM", env = "VALETKEY_FLEXPORTAL_EXPIRES_AT", default_value_t = ExpiresAtForm::ByAction)]
+    flexportal_expires_at: ExpiresAtForm,
+
     /// How long running transfers may go on after SIGTERM
     #[arg(long, value_name = "DURATION", env = "VALETKEY_STOP_GRACE", default_value = "30s", value_parser = duration::parse)]
     stop_grace: Duration,
@@ -99,6 +103,7 @@ impl Serve {
             client_address_from: self.client_address_from,
             session_idle: self.session_idle,
             max_failed_authentications: Some(self.max_failed_authentications),
+            flexportal_expires_at: self.flexportal_expires_at,
             stop_grace: self.stop_grace,
         }
     }
@@ -163,6 +168,7 @@ mod tests {
             "--client-address-from=forwarded",
             "--session-idle=10m",
             "--max-failed-authentications=7",
+            "--flexportal-expires-at=text",
             "--stop-grace=5s",
         ];
         let config = Line::try_parse_from(line).map(|line| line.serve.config()).unwrap_or_default();
@@ -174,7 +180,7 @@ mod tests {
         assert_eq!(config.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "::1".parse::<Network>().unwrap()]);
         assert_eq!(config.client_address_from, Some(ClientAddressFrom::Forwarded));
         assert_eq!((config.session_idle, config.stop_grace), (Some(Duration::from_secs(600)), Duration::from_secs(5)));
-        assert_eq!(config.max_failed_authentications, Some(7));
+        assert_eq!((config.max_failed_authentications, config.flexportal_expires_at), (Some(7), ExpiresAtForm::Text));
     }
 
     #[test]
@@ -182,14 +188,19 @@ mod tests {
         let config = Line::try_parse_from(["serve"]).map(|line| line.serve.config()).unwrap_or_default();
         assert_eq!((config.data, config.listen), ("./valetkey-data".into(), "127.0.0.1:8080".parse().unwrap()));
         assert_eq!((config.workers, config.log_format), (None, LogFormat::Text));
-        assert_eq!(config.max_failed_authentications, Some(100));
+        assert_eq!((config.max_failed_authentications, config.flexportal_expires_at), (Some(100), ExpiresAtForm::ByAction));
     }
 
     #[test]
     fn flags_refused() {
-        for flag in
-            ["--listen=localhost", "--log-format=xml", "--workers=many", "--client-address-from=via", "--trusted-proxies=::1"]
-        {
+        for flag in [
+            "--listen=localhost",
+            "--log-format=xml",
+            "--workers=many",
+            "--client-address-from=via",
+            "--trusted-proxies=::1",
+            "--flexportal-expires-at=iso",
+        ] {
             assert!(Line::try_parse_from(["serve", flag]).is_err(), "{flag}");
         }
     }

@@ -72,8 +72,8 @@ pub(crate) enum ApiError {
     Tenant,
     /// The body is not as it should be.
     Invalid(Vec<Detail>),
-    /// The body is too large to be read.
-    TooLarge,
+    /// The body was not taken whole: it is too large, or comes too slowly.
+    Body(Refusal, &'static str),
     /// There is nothing at this path.
     NoSuchPath,
     /// The path has other methods.
@@ -95,6 +95,12 @@ impl From<CredentialError> for ApiError {
 impl From<ReceiveError> for ApiError {
     fn from(error: ReceiveError) -> Self {
         match error {
+            ReceiveError::Service(ServiceError::Refused(refusal @ Refusal::TooLarge)) => {
+                Self::Body(refusal, "the body is too large")
+            }
+            ReceiveError::Service(ServiceError::Refused(refusal @ Refusal::TooSlow)) => {
+                Self::Body(refusal, "the body came too slowly")
+            }
             ReceiveError::Service(error) => Self::Service(error),
             ReceiveError::BrokenOff => Self::body("broken_off", "the body broke off"),
         }
@@ -117,9 +123,9 @@ impl ApiError {
                 told(StatusCode::FORBIDDEN, Code::NoTenantAccess, message, &[])
             }
             Self::Invalid(details) => invalid(&details),
-            Self::TooLarge => {
-                let detail = Detail { path: "", message: "the body is too large".into(), code: Refusal::TooLarge.told_as() };
-                told(StatusCode::PAYLOAD_TOO_LARGE, Code::ValidationError, "the body is too large", &[detail])
+            Self::Body(refusal, message) => {
+                let (status, code) = row(refusal);
+                told(status, code, message, &[Detail { path: "", message: message.into(), code: refusal.told_as() }])
             }
             Self::NoSuchPath => told(StatusCode::NOT_FOUND, Code::NotFound, "there is nothing at this path", &[]),
             Self::Method(allow) => {
@@ -315,6 +321,20 @@ mod tests {
         assert_eq!((answer.status().as_u16(), body(answer)), (400, expected));
         let one = body(ApiError::Invalid(vec![detail("fileId", "required")]).answer());
         assert_eq!(one["error"]["message"], "`fileId`: wrong");
-        assert_eq!(body(ApiError::body("broken_off", "the body broke off").answer())["error"]["message"], "the body broke off");
+    }
+
+    #[test]
+    fn bodies_that_do_not_come_whole() {
+        let check = |error: ReceiveError, status: u16, message: &str, code: &str| {
+            let answer = ApiError::from(error).answer();
+            assert_eq!(answer.status(), status);
+            let error = body(answer)["error"].clone();
+            assert_eq!((&error["code"], &error["message"]), (&json!("VALIDATION_ERROR"), &json!(message)));
+            assert_eq!(error["details"], json!([{ "path": "", "message": message, "code": code }]));
+        };
+        check(ReceiveError::BrokenOff, 400, "the body broke off", "broken_off");
+        // It is a call and not an upload.
+        check(ServiceError::Refused(Refusal::TooLarge).into(), 413, "the body is too large", "too_large");
+        check(ServiceError::Refused(Refusal::TooSlow).into(), 408, "the body came too slowly", "too_slow");
     }
 }

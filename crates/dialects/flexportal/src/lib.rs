@@ -14,3 +14,4 @@ pub use errors::unreadable;
 pub use face::issuer_face;
 pub use openapi::{openapi, status_of};
 pub use routes::{FlexPortal, FlexPortalContext};
+pub use translate::{ExpiresAtForm, ExpiresAtFormError};

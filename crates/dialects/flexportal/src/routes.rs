@@ -1,7 +1,9 @@
 //! What is where.
 
 use crate::errors::{ApiError, Code, json};
-use crate::translate::{Action, UrlRequest, file_id, new_file, read_request, url_answer, url_body, url_request, write_request};
+use crate::translate::{
+    Action, ExpiresAtForm, UrlRequest, file_id, new_file, read_request, url_answer, url_body, url_request, write_request,
+};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
-use valetkey_dataplane::{ReceiveError, SignedUrls, receive_whole};
+use valetkey_dataplane::{SignedUrls, receive_whole};
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::{cors, security};
@@ -33,6 +35,8 @@ pub struct FlexPortalContext {
     pub signed_urls: SignedUrls,
     /// What URLs given out begin with.
     pub public_urls: Arc<PublicUrls>,
+    /// How answers spell `expiresAt`.
+    pub expires_at: ExpiresAtForm,
 }
 
 /// The vendor's API. Cheap to clone.
@@ -129,7 +133,8 @@ impl FlexPortal {
                 (file, issued)
             }
         };
-        Ok(json(StatusCode::OK, &url_answer(&file, &issued, &self.context.public_urls)))
+        let FlexPortalContext { public_urls, expires_at, .. } = &self.context;
+        Ok(json(StatusCode::OK, &url_answer(&file, &issued, public_urls, *expires_at)))
     }
 
     async fn sign_read(
@@ -163,10 +168,7 @@ fn preflight(parts: &Parts) -> Response<ResponseBody> {
 }
 
 async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
-    receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
-        ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => ApiError::TooLarge,
-        error => error.into(),
-    })
+    Ok(receive_whole(body, MAX_BODY_BYTES).await?)
 }
 
 #[cfg(test)]

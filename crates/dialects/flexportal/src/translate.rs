@@ -7,12 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 use valetkey_http_common::content_type::OCTET_STREAM;
-use valetkey_http_common::path::encode_key;
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::view;
-use valetkey_model::{Dialect, Disposition, FileId, ObjectKey, Permission, PutMode, Terms, Timestamp};
+use valetkey_model::{Dialect, Disposition, FileId, Permission, PutMode, Terms, Timestamp};
 use valetkey_service::{Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, ObjectRow, ServiceError, Target};
 
 /// What file ids begin with on the wire.
@@ -21,10 +22,44 @@ const FILE_ID_PREFIX: &str = "file_";
 const MINUTES: (f64, f64, f64) = (60.0, 1.0, 1440.0);
 /// The longest file name, in characters.
 const MAX_FILE_NAME_LENGTH: usize = 255;
-/// The longest encoded object key that fits into a token whatever else there is in it.
-const MAX_KEY_IN_TOKEN_BYTES: usize = 700;
 /// How long a reservation outlives its URL: an upload that begins at the last moment may take as long as any transfer.
 const LONGEST_TRANSFER: Duration = Duration::from_secs(24 * 3600);
+
+/// How answers spell `expiresAt`: the vendor's schema has a number, its prose a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiresAtForm {
+    /// A number to view and download, as in the schema; a text to upload, which only the prose knows.
+    #[default]
+    ByAction,
+    /// Milliseconds since the epoch, always.
+    Number,
+    /// As ISO 8601 has it, always.
+    Text,
+}
+
+impl fmt::Display for ExpiresAtForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByAction => "by-action",
+            Self::Number => "number",
+            Self::Text => "text",
+        })
+    }
+}
+
+/// A text that is none of the forms.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no form of `expiresAt`: expected `by-action`, `number` or `text`")]
+pub struct ExpiresAtFormError(String);
+
+impl FromStr for ExpiresAtForm {
+    type Err = ExpiresAtFormError;
+
+    fn from_str(text: &str) -> Result<Self, ExpiresAtFormError> {
+        let known = [Self::ByAction, Self::Number, Self::Text].into_iter().find(|form| form.to_string() == text);
+        known.ok_or_else(|| ExpiresAtFormError(text.chars().take(64).collect()))
+    }
+}
 
 /// A URL that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +86,10 @@ pub(crate) fn url_body(headers: &HeaderMap, bytes: &[u8]) -> Result<UrlBody, Api
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::body("invalid_type", "the body must be a JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(|error| ApiError::body("invalid_json", format!("the body cannot be read: {error}")))
+    // All of it must be JSON: what is ignored is skipped without being looked at.
+    serde_json::from_slice::<Value>(bytes)
+        .and_then(|_| serde_json::from_slice(bytes))
+        .map_err(|error| ApiError::body("invalid_json", format!("the body cannot be read: {error}")))
 }
 
 /// Whether `Content-Type` is there once and JSON, whatever its parameters.
@@ -108,7 +146,7 @@ impl Faults {
         }
     }
 
-    /// Exact to the second; what is left of one is not granted.
+    /// Exact to the nanosecond; a URL lives for whole seconds, as many as it takes.
     fn lifetime(&mut self, minutes: Option<Value>) -> Option<Duration> {
         let (default, least, most) = MINUTES;
         let minutes = match minutes {
@@ -204,12 +242,11 @@ pub(crate) fn write_request(file: &File, lifetime: Duration) -> IssueRequest {
     request(file, terms, lifetime, false)
 }
 
-/// In token form; for a key that cannot stand in a token's path, or would make it too long, in link form.
 fn request(file: &File, mut terms: Terms, lifetime: Duration, must_exist: bool) -> IssueRequest {
     terms.dialect = Dialect::FlexPortal;
     IssueRequest {
         bucket: file.bucket.name.clone(),
-        form: if fits_in_token(&file.key) { Form::Token } else { Form::Link },
+        form: Form::TokenOrLink,
         target: Target::Object(file.key.clone()),
         terms,
         lifetime: Lifetime::For(lifetime),
@@ -219,12 +256,8 @@ fn request(file: &File, mut terms: Terms, lifetime: Duration, must_exist: bool) 
     }
 }
 
-fn fits_in_token(key: &ObjectKey) -> bool {
-    key.is_plain_path() && encode_key(key.as_str()).len() <= MAX_KEY_IN_TOKEN_BYTES
-}
-
 /// An issued URL in the vendor's spelling.
-pub(crate) fn url_answer(file: &File, issued: &Issued, urls: &PublicUrls) -> UrlAnswer {
+pub(crate) fn url_answer(file: &File, issued: &Issued, urls: &PublicUrls, expires_at: ExpiresAtForm) -> UrlAnswer {
     let iso = iso(issued.expires_at);
     UrlAnswer {
         success: true,
@@ -233,9 +266,9 @@ pub(crate) fn url_answer(file: &File, issued: &Issued, urls: &PublicUrls) -> Url
         filename: file.name.clone(),
         content_type: content_type_of(file.content_type.as_deref()),
         file_size: file.object.as_ref().map_or(0, |object| object.size_bytes),
-        expires_at: match issued.terms.permission.writes() {
-            false => ExpiresAt::Millis(issued.expires_at.as_millis()),
-            true => ExpiresAt::Iso(iso.clone()),
+        expires_at: match (expires_at, issued.terms.permission.writes()) {
+            (ExpiresAtForm::Number, _) | (ExpiresAtForm::ByAction, false) => ExpiresAt::Millis(issued.expires_at.as_millis()),
+            (ExpiresAtForm::Text, _) | (ExpiresAtForm::ByAction, true) => ExpiresAt::Iso(iso.clone()),
         },
         expires_at_iso: iso,
     }
@@ -346,6 +379,30 @@ mod tests {
             let text = format!(r#"{{"action": "upload", "fileName": "a", "contentType": "{wrong}"}}"#);
             check(&text, &[("contentType", "invalid_string")]);
         }
+    }
+
+    #[test]
+    fn what_is_ignored_is_json_too() {
+        let ask = |ignored: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            url_body(&headers, &[b"{\"fileId\": \"a\", \"x\": ", ignored, b"}"].concat())
+        };
+        for fine in [&br#""\ud83d\ude00""#[..], r#"{"😀": [null, 1e300, "\u0000"]}"#.as_bytes()] {
+            assert!(ask(fine).is_ok(), "{fine:?}");
+        }
+        for wrong in [&b"\"\xff\""[..], b"{\"\xc3\": 1}", br#""\ud800""#, br#"["\udc00"]"#, br#"{"\ud800x": 1}"#] {
+            assert!(matches!(ask(wrong), Err(ApiError::Invalid(details)) if details[0].code == "invalid_json"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn forms_of_an_instant() {
+        for form in [ExpiresAtForm::ByAction, ExpiresAtForm::Number, ExpiresAtForm::Text] {
+            assert_eq!(form.to_string().parse(), Ok(form));
+        }
+        let error = "iso".parse::<ExpiresAtForm>().unwrap_err().to_string();
+        assert_eq!(error, "`iso` is no form of `expiresAt`: expected `by-action`, `number` or `text`");
     }
 
     #[test]

@@ -76,7 +76,16 @@ fn what_is_no_json_object() {
         world.ask(body).invalid(&[("", "invalid_json")]);
     }
     let headers = [("Authorization", "Bearer bearer-of-app"), ("Tenant-ID", "acme"), ("Content-Type", "application/json")];
-    world.call("POST", PATH, &headers, b"{\"fileId\": \"\xff\"}").invalid(&[("", "invalid_json")]);
+    // Also where nobody would look at it.
+    for body in [
+        &b"{\"fileId\": \"\xff\"}"[..],
+        b"{\"fileId\": \"a\", \"x\": \"\xff\"}",
+        b"{\"fileId\": \"a\", \"\xc3\": 1}",
+        br#"{"fileId": "a", "x": {"y": ["\ud800"]}}"#,
+        br#"{"fileId": "a", "\udc00": 1}"#,
+    ] {
+        world.call("POST", PATH, &headers, body).invalid(&[("", "invalid_json")]);
+    }
 }
 
 #[test]

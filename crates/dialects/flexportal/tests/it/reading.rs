@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use serde_json::{Value, json};
+use valetkey_dialect_flexportal::ExpiresAtForm;
 use valetkey_service::{FileRef, NewFile};
 
 #[test]
@@ -22,9 +23,9 @@ fn the_schema_s_form_has_all_its_fields() {
             "filename": "contract.pdf",
             "contentType": "application/pdf",
             "fileSize": 10,
-            "expiresAt": NOW_MS + 3_600_000,
+            "expiresAt": NOW_MS + 3_601_000,
             "fileId": id,
-            "expiresAtIso": "2027-01-15T09:00:00Z",
+            "expiresAtIso": "2027-01-15T09:00:01Z",
         });
         assert_eq!(body, expected);
         let shown = world.get(&url);
@@ -43,7 +44,7 @@ fn the_prose_s_download() {
     let world = world();
     let id = world.upload("Vertrag – Größe.pdf", "application/pdf", b"a contract");
     let given = world.given(json!({ "action": "download", "fileId": id }));
-    assert_eq!((&given["expiresAt"], &given["expiresAtIso"]), (&json!(NOW_MS + 3_600_000), &json!("2027-01-15T09:00:00Z")));
+    assert_eq!((&given["expiresAt"], &given["expiresAtIso"]), (&json!(NOW_MS + 3_601_000), &json!("2027-01-15T09:00:01Z")));
     assert_eq!((&given["filename"], &given["fileSize"]), (&json!("Vertrag – Größe.pdf"), &json!(10)));
     let got = world.get(&text(&given, "url"));
     let name = "attachment; filename=\"Vertrag _ Gr__e.pdf\"; filename*=UTF-8''Vertrag%20%E2%80%93%20Gr%C3%B6%C3%9Fe.pdf";
@@ -89,11 +90,45 @@ fn any_object_of_the_tenant_is_a_file() {
 }
 
 #[test]
+fn a_url_lives_no_less_than_is_asked_for() {
+    let world = world();
+    let id = world.upload("a.txt", "text/plain", b"x");
+    // Four tenths into a second, and into none.
+    for (begun, seconds, end) in [(400_000, 60.0, 61), (400_000, 60.6, 61), (400_000, 60.7, 62), (1_000_000, 60.5, 62)] {
+        world.at(0, begun);
+        let given = world.given(json!({ "fileId": id, "expiresInMinutes": seconds / 60.0 }));
+        assert_eq!(given["expiresAt"], NOW_MS + end * 1000, "{seconds} s");
+    }
+}
+
+#[test]
+fn the_instant_is_told_as_the_operator_wants_it() {
+    for (form, read, upload) in [
+        (ExpiresAtForm::ByAction, json!(NOW_MS + 61_000), json!("2027-01-15T08:01:01Z")),
+        (ExpiresAtForm::Number, json!(NOW_MS + 61_000), json!(NOW_MS + 61_000)),
+        (ExpiresAtForm::Text, json!("2027-01-15T08:01:01Z"), json!("2027-01-15T08:01:01Z")),
+    ] {
+        let world = world_that_tells(form);
+        let id = world.upload("a.txt", "text/plain", b"x");
+        for (mut body, expected) in [
+            (json!({ "fileId": id }), &read),
+            (json!({ "fileId": id, "action": "download" }), &read),
+            (json!({ "action": "upload", "fileName": "a", "contentType": "a/b" }), &upload),
+        ] {
+            body["expiresInMinutes"] = json!(1);
+            let given = world.given(body);
+            assert_eq!((&given["expiresAt"], &given["expiresAtIso"]), (expected, &json!("2027-01-15T08:01:01Z")), "{form}");
+        }
+    }
+}
+
+#[test]
 fn minutes_are_exact_to_the_second() {
     let world = world();
     let id = world.upload("a.txt", "text/plain", b"x");
-    // The clock never goes back.
-    let mut begun = 0;
+    // From a whole second on. The clock never goes back.
+    let mut begun = 1;
+    world.at(begun, 0);
     for (minutes, seconds) in [("1", 60), ("1.5", 90), ("2.05", 123), ("144e1", 86_400), ("1440.0", 86_400), ("1440", 86_400)] {
         for action in ["view", "download"] {
             let got = world.ask(&format!(r#"{{"fileId": "{id}", "action": "{action}", "expiresInMinutes": {minutes}}}"#));

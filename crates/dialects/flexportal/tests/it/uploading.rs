@@ -31,8 +31,8 @@ fn the_prose_s_upload() {
         "filename": "contract-order-123.pdf",
         "contentType": "application/pdf",
         "fileSize": 0,
-        "expiresAt": "2027-01-15T09:00:00Z",
-        "expiresAtIso": "2027-01-15T09:00:00Z",
+        "expiresAt": "2027-01-15T09:00:01Z",
+        "expiresAtIso": "2027-01-15T09:00:01Z",
     });
     assert_eq!(given, expected);
     // Not before its bytes are there.
@@ -141,11 +141,11 @@ fn the_minutes_are_the_upload_s_too() {
     let mut body: Value = serde_json::from_str(EXAMPLE).unwrap();
     body["expiresInMinutes"] = json!(1.5);
     let given = world.given(body);
-    assert_eq!((&given["expiresAt"], &given["expiresAtIso"]), (&json!("2027-01-15T08:01:30Z"), &json!("2027-01-15T08:01:30Z")));
+    assert_eq!((&given["expiresAt"], &given["expiresAtIso"]), (&json!("2027-01-15T08:01:31Z"), &json!("2027-01-15T08:01:31Z")));
     // Which upload came in time is decided when it begins.
-    world.at(90, -1);
+    world.at(91, -1);
     assert_eq!(put(&world, &given, "application/pdf", b"x").status, 200);
-    world.at(90, 0);
+    world.at(91, 0);
     put(&world, &given, "application/pdf", b"x").refused(403, "URL_EXPIRED");
 }
 

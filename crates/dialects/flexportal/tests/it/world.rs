@@ -10,7 +10,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
 use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
-use valetkey_dialect_flexportal::{FlexPortal, FlexPortalContext, issuer_face};
+use valetkey_dialect_flexportal::{ExpiresAtForm, FlexPortal, FlexPortalContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
 use valetkey_http_common::public_url::PublicUrls;
@@ -91,6 +91,11 @@ impl Handler for Routes {
 /// Tenant `acme` with keys for everything, for reading, for creating, and without URLs; tenant `europe`, whose files are in the
 /// region `EU`; and a stranger.
 pub(crate) fn world() -> World {
+    world_that_tells(ExpiresAtForm::ByAction)
+}
+
+/// The same, with `expiresAt` in this form.
+pub(crate) fn world_that_tells(expires_at: ExpiresAtForm) -> World {
     let directory = tempfile::tempdir().unwrap();
     let clock = FixedClock::new(Timestamp::from_micros(NOW_MS * 1000 + 400_000));
     let entropy: Arc<SeededEntropy> = Arc::new(SeededEntropy::from_environment());
@@ -113,6 +118,7 @@ pub(crate) fn world() -> World {
         service: service.clone(),
         signed_urls: signed_urls.clone(),
         public_urls: Arc::new(PublicUrls::new(BASE.parse().unwrap(), regions).unwrap()),
+        expires_at,
     });
     let mut options = Options::default();
     options.workers = 1;
