@@ -107,6 +107,14 @@ def test_two_tokens(shared, targets, api):
     assert (many.status, shape(many)) == (400, api), many
 
 
+@pytest.mark.parametrize("api", ISSUERS)
+def test_a_part_of_a_file(shared, targets, api):
+    path, token = targets[api]
+    answer = exchange(shared.server.port, "PUT", f"{path}?cat={token}", {"Content-Range": "bytes 0-0/5"}, b"x")
+    assert (answer.status, shape(answer), answer["connection"]) == (400, api, "close"), answer
+    assert answer["access-control-allow-origin"] == "*"
+
+
 def test_two_tokens_of_two_apis_are_nobodys(shared, targets):
     for one, two in [("datalab", "flexportal"), ("flexportal", "datalab"), ("native", "datalab"), ("flexportal", "native")]:
         (path, token), (_, other) = targets[one], targets[two]

@@ -147,10 +147,12 @@ def test_a_file_outlives_the_process(serve):
 def test_expiry(datalab):
     """One second is enough to see it end; the wait is for the clock itself."""
     file_id = datalab.file("a", Content(SEED, 10))["file_id"]
+    began = time.monotonic()
     target = datalab.download(file_id, "?expires_in=1")
     with Connection(datalab.port) as connection:
         while (got := connection.exchange("GET", target)).status == 200:
             pass
+    assert time.monotonic() - began >= 1, "less than was asked for"
     assert got.status == 403 and got.json == {"detail": "the URL has expired"}
 
 

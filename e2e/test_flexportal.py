@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import urllib.parse
 
 import pytest
@@ -168,6 +169,30 @@ def test_a_file_deleted_by_the_native_api_is_gone(shared):
     assert shared.call("DELETE", f"/vk/v1/buckets/{bucket}/objects/{key}").status == 204
     assert_refused(get(server, url), 404, "NOT_FOUND")
     assert_refused(ask(server, {"fileId": file_id}), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(("form", "read", "upload"), [("by-action", int, str), ("number", int, int), ("text", str, str)])
+def test_the_instant_is_told_as_the_operator_wants_it(serve, form, read, upload):
+    server = serve(environment={"VALETKEY_FLEXPORTAL_EXPIRES_AT": form})
+    asked = given(server, action="upload", fileName="a", contentType="text/plain")
+    assert put(server, asked["url"], Content(SEED, 10), "text/plain").status == 200
+    assert (type(given(server, fileId=asked["fileId"])["expiresAt"]), type(asked["expiresAt"])) == (read, upload)
+
+
+def test_bodies_that_come_slowly_are_not_waited_for(flexportal):
+    """Below a kibibyte a second over a minute. Takes that minute."""
+    fields = {"Authorization": f"Bearer {provisioned.BEARER}", "Content-Type": "application/json", "Tenant-ID": provisioned.TENANT}
+    with Connection(flexportal.port, timeout=0.5) as connection:
+        connection.request("POST", PATH, {**fields, "Content-Length": "1000000"}, [b"{"])
+        began, answer = time.monotonic(), None
+        while answer is None and time.monotonic() - began < 100:
+            try:
+                answer = connection.receive_head()
+                answer.body = connection.receive_body(answer)
+            except TimeoutError:
+                connection.send(b" ")
+    assert_refused(answer, 408, "VALIDATION_ERROR")
+    assert answer.json["error"]["message"] == "the body came too slowly"
 
 
 def test_urls_begin_as_the_region_has_it(serve):

@@ -25,6 +25,16 @@ FAULTS = {
     "two hosts": (400, b"Host: a\r\nHost: b\r\n\r\n"),
     "a folded line": (400, b"Host: a\r\nX: y\r\n z\r\n\r\n"),
 }
+# What stands behind the path, to the end of the head, where not even the first line can be read.
+LINES = {
+    "a fragment": (400, b"#x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "a space": (400, b"?a b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "a control character": (400, b"?\x01 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "what is no ASCII": (400, b"/\xff HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "a bare line feed": (400, b" HTTP/1.1\nHost: a\n\n"),
+    "another version": (505, b" HTTP/2.0\r\nHost: a\r\n\r\n"),
+    "a query that is too large": (431, b"?" + b"x" * 30_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -39,6 +49,17 @@ def test_told_in_the_api_s_shape(shared, shape, fault):
     assert len(text_of(answer.json)) > 10, answer
     assert answer["x-content-type-options"] == "nosniff" and answer["cache-control"] == "no-store", answer
     assert answer["connection"] == "close", answer
+
+
+@pytest.mark.parametrize("fault", LINES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_first_line_that_cannot_be_read(shared, shape, fault):
+    (path, text_of), (status, rest) = SHAPES[shape], LINES[fault]
+    with Connection(shared.server.port) as connection:
+        connection.send(f"GET {path}".encode() + rest)
+        answer = connection.receive_head()
+        answer.body = connection.receive_body(answer)
+    assert answer.status == status and len(text_of(answer.json)) > 5, answer
 
 
 def test_an_upload_that_breaks_off_is_told_in_the_api_s_shape(shared):

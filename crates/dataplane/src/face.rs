@@ -35,6 +35,11 @@ pub trait Face: Send + Sync {
         status(StatusCode::BAD_REQUEST)
     }
 
+    /// The answer to an upload of only a part of an object, which would destroy the rest of it (RFC 9110 §14.5).
+    fn partial_upload(&self) -> Response<ResponseBody> {
+        status(StatusCode::BAD_REQUEST)
+    }
+
     /// The answer to an upload that was published.
     fn published(&self, published: &Published) -> Response<ResponseBody>;
 

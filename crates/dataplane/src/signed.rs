@@ -131,9 +131,21 @@ impl SignedUrls {
         tokens: impl IntoIterator<Item = &'t [u8]>,
         parts: &Parts,
     ) -> Response<ResponseBody> {
+        self.refuse(self.face_of_tokens(face, tokens), refusal, parts)
+    }
+
+    /// The refusal of an upload of only a part of an object, in the shape of the dialect that its tokens claim.
+    pub fn refuse_partial_upload<'t>(
+        &self,
+        face: &dyn Face,
+        tokens: impl IntoIterator<Item = &'t [u8]>,
+    ) -> Response<ResponseBody> {
+        self.finished(closing(self.face_of_tokens(face, tokens).partial_upload()))
+    }
+
+    fn face_of_tokens<'a, 't>(&'a self, face: &'a dyn Face, tokens: impl IntoIterator<Item = &'t [u8]>) -> &'a dyn Face {
         let claimed = claimed_dialect(tokens);
-        let face = self.token_faces.iter().find(|(of, _)| Some(*of) == claimed).map_or(face, |(_, face)| &**face);
-        self.refuse(face, refusal, parts)
+        self.token_faces.iter().find(|(of, _)| Some(*of) == claimed).map_or(face, |(_, face)| &**face)
     }
 
     /// A signed GET or HEAD: one function whose lines are the phases, the last of them by how much is asked for. What is seldom

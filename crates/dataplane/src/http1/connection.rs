@@ -10,7 +10,7 @@ use crate::SendMode;
 use crate::body::{BoxError, Content, ResponseBody};
 use crate::listener::{ConnectionInfo, Handler, closing};
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
@@ -154,8 +154,8 @@ fn plain(status: StatusCode) -> Response<ResponseBody> {
 async fn refuse<H: Handler>(handler: &H, mut socket: Socket, refused: Refused, bytes: &Bytes, mode: &mut SendMode) {
     tracing::info!(error = %refused, "request refused");
     let asked = Asked { is_head: false, is_1_1: true, keep_alive: false };
-    let target = head::target_of(bytes);
-    let response = handler.refused(refused.status(), &refused.to_string(), target.as_ref().map(Uri::path));
+    let path = head::path_of(bytes);
+    let response = handler.refused(refused.status(), &refused.to_string(), path.as_deref());
     if send(&mut socket, mode, response, asked, false).await.is_ok() {
         socket.close(true).await;
     }

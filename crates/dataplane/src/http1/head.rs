@@ -206,11 +206,19 @@ fn request_line(bytes: &Bytes, start: usize, end: usize) -> Result<(Method, Uri,
     Ok((method, uri, version))
 }
 
-/// The target of a request that is refused, if its first line can be read.
-pub(crate) fn target_of(bytes: &Bytes) -> Option<Uri> {
+/// The path of a request that is refused. Where its first line cannot be read either, as much of a path as begins the second word of
+/// it: only the shape of the refusal depends on it.
+pub(crate) fn path_of(bytes: &Bytes) -> Option<String> {
     let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
-    let end = line_end(bytes, start).ok()?;
-    request_line(bytes, start, end).ok().map(|(_, target, _)| target)
+    let line = line_end(bytes, start).and_then(|end| request_line(bytes, start, end));
+    line.ok().map(|(_, target, _)| target.path().to_owned()).or_else(|| path_like(bytes))
+}
+
+fn path_like(bytes: &[u8]) -> Option<String> {
+    let first_line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())?;
+    let word = first_line.split(|byte| *byte == b' ').nth(1)?;
+    let path = word.split(|byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'#')).next()?;
+    std::str::from_utf8(path).ok().filter(|path| path.starts_with('/')).map(str::to_owned)
 }
 
 /// The target (RFC 9112 §3.2), in origin form, absolute form or as an asterisk. A fragment is no part of it.
@@ -358,6 +366,28 @@ mod tests {
         let (_, head) = check(b"GET / HTTP/1.1\r\nX: \xfe\xff\r\nx:  a b \r\n\r\n").unwrap().unwrap();
         let values: Vec<_> = head.fields.get_all("x").iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(values, [&b"\xfe\xff"[..], b"a b"]);
+    }
+
+    #[test]
+    fn paths_of_what_is_refused() {
+        for (head, path) in [
+            (&b"GET /a/b?c HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"[..], Some("/a/b")),
+            (b"\r\nGET http://h/a HTTP/1.1\r\n\r\n", Some("/a")),
+            (b"GET /a#b HTTP/1.1\r\n\r\n", Some("/a")),
+            (b"GET /a b HTTP/1.1\r\n\r\n", Some("/a")),
+            (b"GET /a/\x01 HTTP/1.1\r\n\r\n", Some("/a/")),
+            (b"GET /a\xff HTTP/1.1\r\n\r\n", Some("/a")),
+            (b"GET /a HTTP/2.0\r\n\r\n", Some("/a")),
+            (b"GET /a HTTP/1.1\nHost: h\n\n", Some("/a")),
+            // The head is larger than is read.
+            (b"GET /a?bbbbbbbb", Some("/a")),
+            (b"GET a HTTP/1.1\r\n\r\n", None),
+            (b"GET\r\nReferer: /a\r\n\r\n", None),
+            (b"\x16\x03\x01 \x00", None),
+            (b"", None),
+        ] {
+            assert_eq!(path_of(&Bytes::copy_from_slice(head)).as_deref(), path, "{}", head.escape_ascii());
+        }
     }
 
     #[test]

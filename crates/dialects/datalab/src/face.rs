@@ -33,6 +33,13 @@ impl Face for DatalabFace {
         crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
     }
 
+    fn partial_upload(&self) -> Response<ResponseBody> {
+        crate::errors::unreadable(
+            StatusCode::BAD_REQUEST,
+            "the upload is only a part, by its `Content-Range`; send the whole file",
+        )
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let mut answer = Response::new(ResponseBody::empty());
         if let Some(etag) = precondition::etag(&etag_of(&published.object)) {

@@ -123,10 +123,7 @@ impl ApiError {
                 told(StatusCode::FORBIDDEN, Code::NoTenantAccess, message, &[])
             }
             Self::Invalid(details) => invalid(&details),
-            Self::Body(refusal, message) => {
-                let (status, code) = row(refusal);
-                told(status, code, message, &[Detail { path: "", message: message.into(), code: refusal.told_as() }])
-            }
+            Self::Body(refusal, message) => fault(row(refusal).0, message, refusal.told_as()),
             Self::NoSuchPath => told(StatusCode::NOT_FOUND, Code::NotFound, "there is nothing at this path", &[]),
             Self::Method(allow) => {
                 let message = "the method is not for this path";
@@ -181,10 +178,7 @@ fn invalid(details: &[Detail]) -> Response<ResponseBody> {
 pub(crate) fn refused(refusal: Refusal) -> Response<ResponseBody> {
     let (status, code) = row(refusal);
     let mut answer = match code {
-        Code::ValidationError => {
-            let detail = Detail { path: "", message: refusal.sentence().into(), code: refusal.told_as() };
-            told(status, code, refusal.sentence(), &[detail])
-        }
+        Code::ValidationError => fault(status, refusal.sentence(), refusal.told_as()),
         _ => told(status, code, refusal.sentence(), &[]),
     };
     if let Some(seconds) = refusal.retry_after_seconds() {
@@ -241,7 +235,12 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Respon
 
 /// The answer to what is no request that can be handled.
 pub fn unreadable(status: StatusCode, why: &str) -> Response<ResponseBody> {
-    told(status, Code::ValidationError, why, &[])
+    fault(status, why, "malformed_request")
+}
+
+/// One thing that is wrong with the request as a whole.
+pub(crate) fn fault(status: StatusCode, message: &str, code: &'static str) -> Response<ResponseBody> {
+    told(status, Code::ValidationError, message, &[Detail { path: "", message: message.to_owned().into(), code }])
 }
 
 #[cfg(test)]

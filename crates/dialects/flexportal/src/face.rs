@@ -1,6 +1,6 @@
 //! How the vendor's signed URLs answer.
 
-use crate::errors::{self, Code};
+use crate::errors;
 use crate::translate::{content_type_of, etag_of, file_id_text};
 use crate::wire::UploadedAnswer;
 use http::header::{ETAG, HeaderMap};
@@ -30,7 +30,12 @@ impl Face for FlexPortalFace {
     }
 
     fn broken_off(&self) -> Response<ResponseBody> {
-        crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+        errors::fault(StatusCode::BAD_REQUEST, "the upload broke off", "broken_off")
+    }
+
+    fn partial_upload(&self) -> Response<ResponseBody> {
+        let message = "the upload is only a part, by its `Content-Range`; send the whole file";
+        errors::fault(StatusCode::BAD_REQUEST, message, "partial_upload")
     }
 
     fn published(&self, published: &Published) -> Response<ResponseBody> {
@@ -53,6 +58,6 @@ impl Face for FlexPortalFace {
     }
 
     fn unsatisfiable(&self) -> Response<ResponseBody> {
-        errors::told(StatusCode::RANGE_NOT_SATISFIABLE, Code::ValidationError, "the file has no such range", &[])
+        errors::fault(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such range", "range_not_satisfiable")
     }
 }

@@ -1,7 +1,7 @@
 //! How native signed URLs answer.
 
 use crate::errors;
-use crate::routes::json;
+use crate::routes::{json, partial_upload};
 use crate::translate::etag_of;
 use crate::wire::{StoredBody, hex};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, VARY};
@@ -35,6 +35,10 @@ impl Face for NativeFace {
 
     fn broken_off(&self) -> Response<ResponseBody> {
         crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
+    }
+
+    fn partial_upload(&self) -> Response<ResponseBody> {
+        errors::answer(&partial_upload())
     }
 
     fn published(&self, published: &Published) -> Response<ResponseBody> {

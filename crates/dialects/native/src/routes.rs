@@ -34,7 +34,7 @@ use valetkey_http_common::problem::Problem;
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
-use valetkey_http_common::{content_type, cors, precondition};
+use valetkey_http_common::{content_type, precondition};
 use valetkey_model::{BucketName, Disposition, Entropy, NameError, ObjectKey, Refusal, Scopes};
 use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace};
 use valetkey_service::{Condition, DigestSet, LinkSecret, ObjectRow, Principal, Service, ServiceError};
@@ -122,10 +122,10 @@ impl Native {
         path: &str,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        if is_partial_upload(parts) {
-            return partial_upload_refused();
-        }
         let signed = &self.context.signed_urls;
+        if is_partial_upload(parts) {
+            return signed.refuse_partial_upload(&NativeFace, tokens(parts));
+        }
         match token_of(parts) {
             Ok(None) => match place_of(path) {
                 Some((bucket, key)) => {
@@ -151,10 +151,10 @@ impl Native {
         rest: &str,
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        if is_partial_upload(parts) {
-            return partial_upload_refused();
-        }
         let signed = &self.context.signed_urls;
+        if is_partial_upload(parts) {
+            return signed.refuse_partial_upload(&NativeFace, []);
+        }
         let secret = rest.split('/').next().unwrap_or_default();
         match LinkSecret::parse(secret) {
             Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
@@ -510,14 +510,8 @@ fn is_partial_upload(parts: &Parts) -> bool {
     parts.method == Method::PUT && parts.headers.contains_key(CONTENT_RANGE)
 }
 
-fn partial_upload() -> Problem {
+pub(crate) fn partial_upload() -> Problem {
     errors::invalid("partial_upload", "`Content-Range` with PUT: expected the whole object")
-}
-
-fn partial_upload_refused() -> Response<ResponseBody> {
-    let mut answer = closing(errors::answer(&partial_upload()));
-    cors::apply(answer.headers_mut());
-    answer
 }
 
 fn no_credential() -> Problem {
