@@ -144,8 +144,7 @@ impl SignedUrls {
     }
 
     fn face_of_tokens<'a, 't>(&'a self, face: &'a dyn Face, tokens: impl IntoIterator<Item = &'t [u8]>) -> &'a dyn Face {
-        let claimed = claimed_dialect(tokens);
-        self.token_faces.iter().find(|(of, _)| Some(*of) == claimed).map_or(face, |(_, face)| &**face)
+        claimed_dialect(tokens).map_or(face, |dialect| self.face_for(face, dialect))
     }
 
     /// A signed GET or HEAD: one function whose lines are the phases, the last of them by how much is asked for. What is seldom
