@@ -25,8 +25,8 @@ mod store;
 
 pub use error::MetadataError;
 pub use record::{
-    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, LinkRow, ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyLimits,
-    SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, ObjectRow,
+    PartRow, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 pub use store::{
     BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MetadataStore, ObjectPage, Publication,

@@ -279,6 +279,43 @@ pub struct GrantKey {
     pub link_id: LinkId,
 }
 
+/// Under which a call is known that is to be done once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotentCallKey {
+    /// Whose call it is.
+    pub tenant: TenantName,
+    /// The API key that made it.
+    pub api_key: ApiKeyId,
+    /// SHA-256 of what the caller named it by.
+    pub digest: SecretDigest,
+}
+
+/// A call that is to be done once, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotentCallRow {
+    /// Under which it is known.
+    pub key: IdempotentCallKey,
+    /// SHA-256 of what was asked.
+    pub request: SecretDigest,
+    /// When it was first begun.
+    pub began_at: Timestamp,
+    /// Until when it is remembered.
+    pub forget_at: Timestamp,
+    /// The answer, sealed under the master key; `None` until there is one.
+    pub answer: Option<Vec<u8>>,
+}
+
+/// How much is remembered of a tenant's calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotentCalls {
+    /// Whose they are.
+    pub tenant: TenantName,
+    /// How many calls.
+    pub n_calls: u64,
+    /// How many bytes their answers have, sealed.
+    pub n_bytes: u64,
+}
+
 /// An upload in parts that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRow {

@@ -5,6 +5,7 @@
 
 mod connection;
 mod fault;
+mod idempotency;
 mod log;
 mod migrations;
 mod readers;
@@ -18,9 +19,10 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketPage, BucketRow, Confirmation, FileRef, FileRow, GrantKey, LinkRow, MetadataError,
-    MetadataStore, ObjectPage, ObjectRow, PartRow, Publication, PublishError, Published, ReservationRow, RevocationRow,
-    SigningKeyRow, SigningKeyState, Swept, TenantRow, UploadRow, faults, statements,
+    ApiKeyChange, ApiKeyRow, BucketPage, BucketRow, Confirmation, FileRef, FileRow, GrantKey, IdempotentCallKey,
+    IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow, Publication,
+    PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, TenantRow, UploadRow, faults,
+    statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -313,6 +315,19 @@ impl MetadataStore for SqliteStore {
                 state.map(|state| rows::from_json("ledger", &state)).transpose()
             })
             .await
+    }
+
+    async fn begin_idempotent(&self, call: IdempotentCallRow) -> Result<Option<IdempotentCallRow>, MetadataError> {
+        self.writer.write(move |connection| Ok(idempotency::begin(connection, &call)?)).await
+    }
+
+    async fn answer_idempotent(&self, key: &IdempotentCallKey, answer: Vec<u8>) -> Result<(), MetadataError> {
+        let key = key.clone();
+        self.writer.write(move |connection| Ok(idempotency::answer(connection, &key, &answer)?)).await
+    }
+
+    async fn idempotent_calls(&self) -> Result<Vec<IdempotentCalls>, MetadataError> {
+        self.readers.read(idempotency::per_tenant).await
     }
 
     async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError> {

@@ -51,6 +51,12 @@ macro_rules! link_columns {
     };
 }
 
+macro_rules! idempotent_call_columns {
+    () => {
+        "tenant, api_key, call_key, request, began_at, forget_at, answer"
+    };
+}
+
 macro_rules! upload_columns {
     () => {
         "id, tenant, bucket, object_key, created_by, created_at, expires_at"
@@ -147,6 +153,15 @@ statements! {
         CASE WHEN excluded.forget_at > ledgers.forget_at THEN excluded.forget_at ELSE ledgers.forget_at END";
     UPDATE_LEDGER = "UPDATE ledgers SET state = $1 WHERE tenant = $2 AND signing_key = $3 AND link_id = $4";
 
+    INSERT_IDEMPOTENT_CALL = "INSERT INTO idempotent_calls (", idempotent_call_columns!(), ", n_bytes) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    IDEMPOTENT_CALL = "SELECT ", idempotent_call_columns!(), " FROM idempotent_calls \
+        WHERE tenant = $1 AND api_key = $2 AND call_key = $3";
+    FORGET_IDEMPOTENT_CALL = "DELETE FROM idempotent_calls WHERE tenant = $1 AND api_key = $2 AND call_key = $3";
+    ANSWER_IDEMPOTENT_CALL = "UPDATE idempotent_calls SET answer = $1, n_bytes = $2 \
+        WHERE tenant = $3 AND api_key = $4 AND call_key = $5";
+    IDEMPOTENT_CALLS = "SELECT tenant, count(*), sum(n_bytes) FROM idempotent_calls GROUP BY tenant";
+
     INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)";
     UPLOAD = "SELECT ", upload_columns!(), " FROM uploads WHERE id = $1";
     UPLOAD_EXISTS = "SELECT 1 FROM uploads WHERE id = $1";
@@ -170,6 +185,8 @@ statements! {
         FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
     SWEEP_RESERVATIONS = "DELETE FROM reservations WHERE file_id IN (SELECT file_id FROM reservations WHERE expires_at <= $1 \
         ORDER BY expires_at LIMIT $2)";
+    SWEEP_IDEMPOTENT_CALLS = "DELETE FROM idempotent_calls WHERE id IN (SELECT id FROM idempotent_calls WHERE forget_at <= $1 \
+        ORDER BY forget_at LIMIT $2)";
     EXPIRED_UPLOADS = "SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
 }
 

@@ -2,8 +2,8 @@
 
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, LinkRow, MetadataError, ObjectRow, PartRow, ReservationRow, RevocationRow,
-    SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError,
+    ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -313,6 +313,14 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// A limited grant's ledger as it is; `None` before its first use.
     async fn ledger(&self, grant: &GrantKey) -> Result<Option<Ledger>, MetadataError>;
 
+    /// Records a call that is to be done once, unless one of its key is remembered at the instant this one begins at: then gives that
+    /// one, and changes nothing.
+    async fn begin_idempotent(&self, call: IdempotentCallRow) -> Result<Option<IdempotentCallRow>, MetadataError>;
+    /// Keeps the answer to such a call; no effect if it is not remembered any more.
+    async fn answer_idempotent(&self, key: &IdempotentCallKey, answer: Vec<u8>) -> Result<(), MetadataError>;
+    /// How much is remembered of such calls, of each tenant that has some.
+    async fn idempotent_calls(&self) -> Result<Vec<IdempotentCalls>, MetadataError>;
+
     /// Begins an upload in parts. [`MetadataError::NotFound`] without its bucket.
     async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError>;
     /// The upload with this id, with its parts by number.
@@ -333,7 +341,7 @@ pub trait MetadataStore: Send + Sync + 'static {
 
     /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links (after
     /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts), reservations (their provisional objects
-    /// end with them).
+    /// end with them), idempotent calls.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
     /// The latest instant that any write carried: the clock may not start before it.
     async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError>;

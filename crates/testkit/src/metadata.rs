@@ -10,6 +10,7 @@ pub mod blobs;
 pub mod buckets;
 pub mod durability;
 pub mod files;
+pub mod idempotency;
 pub mod kept;
 pub mod ledgers;
 pub mod links;
@@ -164,6 +165,13 @@ macro_rules! metadata_store_suite {
                 a_link_belongs_to_its_tenant
                 a_revocation_stays
                 revocations_are_forgotten_in_time;
+            idempotency:
+                a_call_is_begun_once
+                a_call_belongs_to_its_principal
+                a_call_is_answered
+                a_call_is_forgotten_in_time
+                calls_are_counted_by_tenant
+                of_many_callers_one_begins;
             ledgers:
                 a_grant_without_use_has_no_ledger
                 a_reservation_is_recorded
@@ -219,6 +227,7 @@ mod tests {
             include_str!("metadata/buckets.rs"),
             include_str!("metadata/durability.rs"),
             include_str!("metadata/files.rs"),
+            include_str!("metadata/idempotency.rs"),
             include_str!("metadata/ledgers.rs"),
             include_str!("metadata/links.rs"),
             include_str!("metadata/listing.rs"),

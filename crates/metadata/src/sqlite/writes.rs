@@ -422,6 +422,7 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Resu
     n_rows += rows::execute(connection, statements::SWEEP_LEDGERS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_REVOCATIONS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_RESERVATIONS, bound)?;
+    n_rows += rows::execute(connection, statements::SWEEP_IDEMPOTENT_CALLS, bound)?;
     for upload in rows::all(connection, statements::EXPIRED_UPLOADS, bound, rows::upload_id)? {
         n_rows += usize::from(delete_upload(connection, &upload, None, now)?);
     }

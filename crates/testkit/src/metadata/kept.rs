@@ -5,13 +5,15 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Publication, ReservationRow, RevocationRow, SigningKeyRow,
-    TenantRow, UploadRow,
+    ApiKeyRow, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, PartRow, Publication, ReservationRow,
+    RevocationRow, SigningKeyRow, TenantRow, UploadRow,
 };
 use valetkey_model::{FileId, FileNumber, Permission, Retention, SecretDigest, Terms};
 
 /// The version since which there are reservations.
 const FILES: &str = "20261121T1300_files";
+/// The version since which there are idempotent calls.
+const IDEMPOTENCY: &str = "20261121T1630_idempotency";
 
 /// The same rows each time.
 struct Kept {
@@ -28,6 +30,7 @@ struct Kept {
     upload_secret: SecretDigest,
     part: PartRow,
     reservation: ReservationRow,
+    call: IdempotentCallRow,
 }
 
 impl Kept {
@@ -77,6 +80,13 @@ impl Kept {
                 expires_at: trial.tomorrow().plus(DAY),
                 ..trial.reservation("reserved/ü")
             },
+            call: IdempotentCallRow {
+                key: IdempotentCallKey { tenant: name("acme"), api_key: name("cid"), digest: SecretDigest::from_bytes([15; 32]) },
+                request: SecretDigest::from_bytes([16; 32]),
+                began_at: trial.now(),
+                forget_at: trial.tomorrow().plus(DAY),
+                answer: Some(vec![17, 0, 18]),
+            },
         }
     }
 }
@@ -102,6 +112,7 @@ pub async fn write(backend: impl MetadataBackend + 'static) {
     store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
     store.put_part(kept.part, trial.now()).await.unwrap();
     store.reserve_file(kept.reservation).await.unwrap();
+    assert_eq!(store.begin_idempotent(kept.call).await.unwrap(), None);
 }
 
 /// Asserts that all are there that a database of this schema version has room for, and that the store goes on with them.
@@ -127,6 +138,8 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     let upload = Some((kept.upload.clone(), trial.tomorrow()));
     assert_eq!(store.upload_by_secret(&kept.upload_secret).await.unwrap(), upload);
     assert_eq!(store.upload(&kept.upload.id).await.unwrap(), Some((kept.upload, vec![kept.part])));
+    let call = Some(kept.call.clone()).filter(|_| version >= IDEMPOTENCY);
+    assert_eq!(store.begin_idempotent(kept.call).await.unwrap(), call);
     assert_eq!(store.time_floor().await.unwrap(), Some(trial.now()));
     assert_eq!(store.sweep(trial.tomorrow(), 100).await.unwrap().n_rows, 3);
     trial.published(&*store, "q4").await;

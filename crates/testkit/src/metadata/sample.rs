@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, NodeRun, Rules};
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, GrantKey, Guard, LinkRow, MetadataStore, PartRow, Publication, PublishCondition, Published,
-    ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend, TenantRow, UploadRow,
+    ApiKeyRow, BucketRow, GrantKey, Guard, IdempotentCallKey, IdempotentCallRow, LinkRow, MetadataStore, PartRow, Publication,
+    PublishCondition, Published, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend,
+    TenantRow, UploadRow,
 };
 use valetkey_model::{
     BlobId, Clock as _, Entropy as _, FileId, FileNumber, LinkId, Permission, PutMode, Region, Retention, Scopes, SecretDigest,
@@ -138,6 +139,16 @@ impl Trial {
             issued_at: self.now(),
             not_before: None,
             expires_at: self.tomorrow(),
+        }
+    }
+
+    pub(super) fn idempotent_call(&self, tenant: &str, api_key: &str) -> IdempotentCallRow {
+        IdempotentCallRow {
+            key: IdempotentCallKey { tenant: name(tenant), api_key: name(api_key), digest: self.digest() },
+            request: self.digest(),
+            began_at: self.now(),
+            forget_at: self.tomorrow(),
+            answer: None,
         }
     }
 
