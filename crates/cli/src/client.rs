@@ -362,6 +362,10 @@ impl Client {
         self.post("/vk/v1/signed-urls", terms, About::Object(path))
     }
 
+    pub(crate) fn explain(&self, question: &impl Serialize) -> anyhow::Result<Value> {
+        self.post("/vk/v1/explain", question, About::Server)
+    }
+
     pub(crate) fn revoke(&self, link_ids: &[LinkId]) -> anyhow::Result<()> {
         #[derive(Serialize)]
         struct Revocations<'a> {

@@ -164,6 +164,15 @@ impl ResponseBody {
         Content::Other(Box::pin(Mapped(Box::pin(body)))).into()
     }
 
+    /// The bytes of a body that is in memory; `None` of any other.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Empty => Some(&[]),
+            Content::Bytes(bytes) => Some(bytes),
+            Content::File(_) | Content::Other(_) => None,
+        }
+    }
+
     /// The same, with these fields in its head. What the response's own fields say under the same names is left out.
     #[must_use]
     pub fn with_head(self, head: ReadyHead) -> ResponseBody {

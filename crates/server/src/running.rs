@@ -254,7 +254,8 @@ fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entro
             signed_urls: signed_urls.clone(),
             public_urls: public_urls.clone(),
             entropy: entropy.clone(),
-        }),
+        })
+        .explaining(&[autodesk::credential_of, redivis::credential_of], settings.cdn_base_url.clone().map(Arc::new)),
         autodesk: Autodesk::new(AutodeskContext {
             service: service.clone(),
             signed_urls: without_faces.clone(),

@@ -111,8 +111,11 @@ impl Service {
         let service = self.clone();
         let made = self.to_the_end(async move {
             let _alone = service.inner().administration.lock().await;
-            service.metadata().create_api_key(row.clone()).await?;
-            Ok::<_, MetadataError>(service.inner().api_keys.put(row))
+            match service.metadata().create_api_key(row.clone()).await {
+                // By an earlier try of the same call: nobody else's key has this secret.
+                Err(error @ MetadataError::AlreadyExists { .. }) => service.api_key_with_secret(&row).ok_or(error),
+                made => made.map(|()| service.inner().api_keys.put(row)),
+            }
         });
         let api_key = made.await.inspect_err(|error| {
             if matches!(error, MetadataError::AlreadyExists { what: "credential" }) {
@@ -212,7 +215,14 @@ impl Service {
         let changed = self.to_the_end(async move {
             // Of two changes the later one must also be the later one in memory.
             let _alone = service.inner().administration.lock().await;
+            let secret = change.secret;
             let changed = service.metadata().update_api_key(&tenant, &id, change, now).await;
+            if let (Err(MetadataError::AlreadyExists { .. }), Some(secret)) = (&changed, secret)
+                && let Some(row) = service.inner().api_keys.find(&tenant, &id).filter(|row| row.secret == secret)
+            {
+                // By an earlier try of the same call.
+                return Ok(row);
+            }
             if let Err(MetadataError::Unavailable { .. }) = &changed {
                 // Whether it happened is unknown: what is there counts, as far as it can be read.
                 let rows = service.metadata().api_keys().await.unwrap_or_default();
@@ -221,6 +231,11 @@ impl Service {
             Ok::<_, MetadataError>(service.inner().api_keys.put(changed?))
         });
         Ok(changed.await?)
+    }
+
+    /// The tenant's key of the same id and secret.
+    fn api_key_with_secret(&self, row: &ApiKeyRow) -> Option<Arc<ApiKeyRow>> {
+        self.inner().api_keys.find(&row.tenant, &row.id).filter(|found| found.secret == row.secret)
     }
 
     fn random_api_key_id(&self) -> Result<ApiKeyId, ServiceError> {

@@ -2,7 +2,7 @@
 
 use crate::{Principal, Service, ServiceError};
 use std::sync::Arc;
-use valetkey_metadata::{BucketPage, BucketRow};
+use valetkey_metadata::{BucketPage, BucketRow, MetadataError};
 use valetkey_model::{BucketName, Region, Retention, Scope, sabotaged};
 
 /// A bucket to be made.
@@ -39,10 +39,20 @@ impl Service {
         };
         principal.require_bucket(&row)?;
         self.require_free_name(&row)?;
-        self.metadata().create_bucket(row.clone()).await?;
+        match self.metadata().create_bucket(row.clone()).await {
+            Err(error @ MetadataError::AlreadyExists { .. }) => return self.bucket_made_before(row).await?.ok_or(error.into()),
+            made => made?,
+        }
         self.inner().bucket_rows.forget(&row.name);
         tracing::info!(bucket = %row.name, "a bucket was made");
         Ok(row)
+    }
+
+    /// The bucket that an earlier try of the same call has made.
+    async fn bucket_made_before(&self, row: BucketRow) -> Result<Option<BucketRow>, ServiceError> {
+        let Some(since) = self.may_be_done_since() else { return Ok(None) };
+        let found = self.metadata().bucket(&row.name).await?;
+        Ok(found.filter(|found| found.created_at >= since && BucketRow { created_at: found.created_at, ..row } == *found))
     }
 
     /// The bucket of this name, if it is one that the principal may use. Scope `bucket:read`.

@@ -60,6 +60,7 @@ impl Service {
             self.metadata().forget_blobs(&doomed).await?;
         }
         self.remove_orphans().await?;
+        self.count_idempotent_calls().await?;
         tracing::debug!(n_rows = swept.n_rows, n_blobs = doomed.len(), "housekeeping");
         Ok(swept.n_rows >= u64::from(ROUND) || doomed.len() >= ROUND as usize)
     }

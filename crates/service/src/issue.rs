@@ -1,17 +1,21 @@
 //! Issuing: a signed URL in token form, which carries its claims, or in link form, whose secret finds them.
 
 use crate::principal::digest_of;
+use crate::stable::Window;
 use crate::{Principal, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, FileRef, LinkRow, ObjectRow};
+use valetkey_metadata::{BucketRow, FileRef, LinkRow, MetadataError, ObjectRow};
 use valetkey_model::{
     BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp,
 };
 use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
+
+/// How often links are tried to be recorded that others may be recording, too.
+const N_TRIES: usize = 4;
 
 /// The random part of a link-form URL: a bearer secret of 122 bits, laid out as a UUID of version 4 so that either spelling
 /// of it can stand in a URL.
@@ -23,6 +27,11 @@ impl LinkSecret {
     pub fn random(entropy: &dyn Entropy) -> Self {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes);
+        Self::of(bytes)
+    }
+
+    /// Of these bytes, but for the six bits that make it a UUID of version 4.
+    pub(crate) fn of(mut bytes: [u8; 16]) -> Self {
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         Self(bytes)
@@ -105,6 +114,15 @@ pub enum Lifetime {
     For(Duration),
     /// Until this instant, rounded down to the second: never longer than is asked for.
     Until(Timestamp),
+    /// At least this long (`None`: as the configuration says), so that the same request of the same principal is given the same
+    /// URL throughout a window of this many whole seconds, from 60 to 86400: it lives from the beginning of the window until so
+    /// long after its end. For unlimited reading only.
+    Stable {
+        /// How long at least.
+        lifetime: Option<Duration>,
+        /// How long the window is.
+        window: Duration,
+    },
 }
 
 /// A URL to be issued.
@@ -160,7 +178,8 @@ pub struct Issued {
 }
 
 impl Service {
-    /// Issues URLs, all or none. Links are durable when it returns. Scope `link:issue`, and what the URLs themselves permit:
+    /// Issues URLs, all or none. Links are durable when it returns. What was issued before and is the same URL, by
+    /// [`Lifetime::Stable`] or because an [idempotent call](Service::idempotent) is made again, is found again. Scope `link:issue`, and what the URLs themselves permit:
     /// `object:read` for reading; `object:write`, or `object:create` for creating only. For reading what is public, whoever's,
     /// no scope.
     ///
@@ -168,19 +187,58 @@ impl Service {
     ///
     /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`]
     /// for bucket, object or file, [`ServiceError::NotUploaded`] for a file that is not there for good, [`ServiceError::Invalid`]
-    /// for terms that cannot be.
+    /// for terms that cannot be, [`ServiceError::Conflict`] if a stable URL was taken back too often.
     pub async fn issue(&self, principal: &Principal, requests: Vec<IssueRequest>) -> Result<Vec<Issued>, ServiceError> {
         let mut issued = Vec::with_capacity(requests.len());
         let mut links = Vec::new();
+        let stable = requests.iter().any(|request| matches!(request.lifetime, Lifetime::Stable { .. }));
         for request in requests {
             let (url, link) = self.prepare(principal, request).await?;
             issued.push(url);
             links.extend(link);
         }
-        if !links.is_empty() {
+        // Only what is not random can be there already.
+        let may_be_there = stable || self.may_be_done_since().is_some();
+        if may_be_there && !links.is_empty() {
+            for found in self.record_or_find(links).await? {
+                let same = |url: &&mut Issued| url.link_id == found.link_id;
+                issued.iter_mut().filter(same).for_each(|url| url.expires_at = found.expires_at);
+            }
+        } else if !links.is_empty() {
             self.metadata().create_links(links).await?;
         }
         Ok(issued)
+    }
+
+    /// Records links, all or none, but for those that are there already, which must be the very same: gives these as they are.
+    async fn record_or_find(&self, links: Vec<LinkRow>) -> Result<Vec<LinkRow>, ServiceError> {
+        let mut distinct: Vec<LinkRow> = Vec::with_capacity(links.len());
+        for link in links {
+            if !distinct.iter().any(|other| other.secret == link.secret) {
+                distinct.push(link);
+            }
+        }
+        let mut all_found = Vec::new();
+        // Others may issue the same URLs at the same time: each try after the first has seen some of theirs.
+        for _ in 0..N_TRIES {
+            match self.metadata().create_links(distinct.clone()).await {
+                Err(MetadataError::AlreadyExists { .. }) => {}
+                recorded => return Ok(recorded.map(|()| all_found)?),
+            }
+            let mut missing = Vec::with_capacity(distinct.len());
+            for link in distinct {
+                match self.metadata().link_by_secret(&link.secret).await? {
+                    Some(found) if is_same(&found, &link) => all_found.push(found),
+                    Some(_) => return Err(ServiceError::AlreadyExists { what: "link" }),
+                    None => missing.push(link),
+                }
+            }
+            if missing.is_empty() {
+                return Ok(all_found);
+            }
+            distinct = missing;
+        }
+        Err(ServiceError::AlreadyExists { what: "link" })
     }
 
     async fn prepare(&self, principal: &Principal, mut request: IssueRequest) -> Result<(Issued, Option<LinkRow>), ServiceError> {
@@ -193,7 +251,11 @@ impl Service {
             }
         };
         request.terms.issuer = Some(principal.api_key().clone());
-        let (issued_at, expires_at) = self.validity(&request)?;
+        let window = match request.lifetime {
+            Lifetime::Stable { window, .. } => Some(Window::of(self.now(), window)?),
+            _ => None,
+        };
+        let (issued_at, expires_at) = self.validity(&request, window)?;
         if request.not_before.is_some_and(|at| at >= expires_at) {
             return Err(ServiceError::invalid("not_before_at", "at or after the end", "an instant before `expires_at`"));
         }
@@ -213,13 +275,21 @@ impl Service {
         {
             request.terms.incarnation = Some(object.file_id);
         }
-        let link_id = LinkId::random(self.entropy());
+        let (link_id, secret) = match window {
+            Some(window) => {
+                let file_id = object.as_ref().map(|object| object.file_id);
+                let (link_id, secret) =
+                    self.stable_ids(principal, &request, (window, expires_at.since(window.ends_at())), file_id)?;
+                (link_id, Some(secret))
+            }
+            None => (LinkId::random(self.entropy()), None),
+        };
         let (credential, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
             Some(token) => (token, None),
             None => {
                 // A link's row says itself which incarnation it is for.
                 request.terms.incarnation = None;
-                let secret = LinkSecret::random(self.entropy());
+                let secret = secret.unwrap_or_else(|| LinkSecret::random(self.entropy()));
                 let link = self.link_row(principal, &request, link_id, secret, issued_at, expires_at, object.as_deref())?;
                 (Credential::Link(secret), Some(link))
             }
@@ -245,13 +315,18 @@ impl Service {
     }
 
     /// From when on the URL counts as issued, and until when it works, in whole seconds: a token can carry no others. A lifetime is
-    /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it.
-    fn validity(&self, request: &IssueRequest) -> Result<(Timestamp, Timestamp), ServiceError> {
+    /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it. A stable
+    /// URL counts as issued at the beginning of its window.
+    fn validity(&self, request: &IssueRequest, window: Option<Window>) -> Result<(Timestamp, Timestamp), ServiceError> {
         let now = self.now();
-        let (issued_at, expires_at, lifetime) = match request.lifetime {
-            Lifetime::Until(at) => (now.whole_seconds(), at.whole_seconds(), at.whole_seconds().since(now)),
-            Lifetime::For(lifetime) => (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime),
-            Lifetime::Default => {
+        let (issued_at, expires_at, lifetime) = match (request.lifetime, window) {
+            (Lifetime::Until(at), _) => (now.whole_seconds(), at.whole_seconds(), at.whole_seconds().since(now)),
+            (Lifetime::Stable { lifetime, .. }, Some(window)) => {
+                let lifetime = lifetime.unwrap_or(self.config().default_lifetime);
+                (window.starts_at(), window.ends_at().plus(lifetime).next_whole_second(), lifetime)
+            }
+            (Lifetime::For(lifetime), _) => (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime),
+            (Lifetime::Default | Lifetime::Stable { .. }, _) => {
                 let lifetime = self.config().default_lifetime;
                 (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime)
             }
@@ -377,6 +452,12 @@ impl From<ServiceError> for Unsigned {
     fn from(error: ServiceError) -> Self {
         Self::Refused(error)
     }
+}
+
+/// Whether two rows are one URL. When they were issued, and until when they work, can differ: the first one counts.
+fn is_same(found: &LinkRow, link: &LinkRow) -> bool {
+    let of_now = LinkRow { issued_at: link.issued_at, expires_at: link.expires_at, ..found.clone() };
+    of_now == *link
 }
 
 /// Whether the URL is for an incarnation that is there, and dies with it, and not to create one.

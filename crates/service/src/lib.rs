@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod file;
 mod housekeeping;
+mod idempotency;
 mod issue;
 mod keys;
 mod object;
@@ -25,6 +26,7 @@ mod revoke;
 mod sealing;
 mod service;
 mod signing_keys;
+mod stable;
 mod upload;
 
 pub use access_token::AccessToken;
@@ -33,6 +35,7 @@ pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
 pub use file::{File, NewFile, NewName};
+pub use idempotency::{Attempt, Idempotent, IdempotentCall};
 pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Target};
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
 pub use principal::Principal;
@@ -46,4 +49,4 @@ pub use valetkey_metadata::{
     SigningKeyState, UploadRow,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
-pub use valetkey_signing::{parse_raw_file_id, raw_file_id};
+pub use valetkey_signing::{PathRule, parse_raw_file_id, raw_file_id};

@@ -81,6 +81,11 @@ impl Principal {
         }
     }
 
+    /// Whether its key is limited to some buckets.
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.buckets.is_empty()
+    }
+
     /// Whether its key is not limited to other buckets than this.
     pub(crate) fn is_within(&self, bucket: &BucketName) -> bool {
         self.buckets.is_empty() || self.buckets.contains(bucket)

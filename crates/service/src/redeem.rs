@@ -7,8 +7,10 @@
 //! Only [`Service::verify`] makes a [`Grant`], only [`Service::admit`] an [`Admission`], and nothing opens an object without
 //! its proof. For an unlimited grant whose rows are in memory no phase waits for anything.
 
+mod explain;
 mod usage;
 
+pub use explain::{Asked, Check, Explanation, Facts, Outcome, Question, UrlCredential, UrlForm, remedy};
 pub(crate) use usage::Flights;
 pub use usage::Usage;
 
@@ -332,11 +334,16 @@ impl Service {
     ///
     /// The first refusal in the order of the table.
     pub async fn verify(&self, presented: &Presented<'_>) -> Result<Grant, Refusal> {
+        self.verify_at(presented, self.now()).await
+    }
+
+    /// The same as if it were this instant.
+    async fn verify_at(&self, presented: &Presented<'_>, at: Timestamp) -> Result<Grant, Refusal> {
         let grant = match presented.credential {
-            PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path).await?,
-            PresentedCredential::Link(secret) => self.verify_link(presented, secret, None).await?,
-            PresentedCredential::LinkInBucket { secret, bucket } => self.verify_link(presented, secret, Some(bucket)).await?,
-            PresentedCredential::Public(place) => Box::pin(self.verify_public(presented, place)).await?,
+            PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path, at).await?,
+            PresentedCredential::Link(secret) => self.verify_link(presented, secret, None, at).await?,
+            PresentedCredential::LinkInBucket { secret, bucket } => self.verify_link(presented, secret, Some(bucket), at).await?,
+            PresentedCredential::Public(place) => Box::pin(self.verify_public(presented, place, at)).await?,
         };
         if grant.past_expiry && !sabotaged("expiry-ignored") && !Box::pin(self.resumes(&grant)).await? {
             return Err(Refusal::Expired);
@@ -353,8 +360,13 @@ impl Service {
         Ok(ledger.is_some_and(|ledger| ledger.is_held_by(session)))
     }
 
-    async fn verify_token(&self, presented: &Presented<'_>, token: &str, raw_path: &str) -> Result<Grant, Refusal> {
-        let at = self.now();
+    async fn verify_token(
+        &self,
+        presented: &Presented<'_>,
+        token: &str,
+        raw_path: &str,
+        at: Timestamp,
+    ) -> Result<Grant, Refusal> {
         let leniency = if presented.sessions.is_empty() { Duration::ZERO } else { self.config().resume_past_expiry };
         let verified = valetkey_signing::verify(
             &valetkey_signing::Presented {
@@ -401,10 +413,10 @@ impl Service {
         presented: &Presented<'_>,
         secret: LinkSecret,
         bucket: Option<&BucketName>,
+        now: Timestamp,
     ) -> Result<Grant, Refusal> {
         let link = self.presented_link(secret).await.map_err(|error| error.as_refusal())?;
         let link = link.filter(|link| bucket.is_none_or(|bucket| link.bucket == *bucket)).ok_or(Refusal::UnknownLink)?;
-        let now = self.now();
         if link.not_before.is_some_and(|at| now.plus(SKEW) < at) {
             return Err(Refusal::NotYetValid);
         }
@@ -439,7 +451,7 @@ impl Service {
 
     /// A request without a credential is for what is public, and everything else is told it as one whose credential is made up:
     /// which buckets there are is not its concern.
-    async fn verify_public(&self, presented: &Presented<'_>, place: PublicPlace<'_>) -> Result<Grant, Refusal> {
+    async fn verify_public(&self, presented: &Presented<'_>, place: PublicPlace<'_>, at: Timestamp) -> Result<Grant, Refusal> {
         if !matches!(presented.method, Method::Get | Method::Head) {
             return Err(Refusal::Malformed);
         }
@@ -458,7 +470,7 @@ impl Service {
             signing_key: None,
             issuer: None,
             method: presented.method,
-            at: self.now(),
+            at,
             past_expiry: false,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
@@ -588,8 +600,16 @@ impl Service {
             return Err(Refusal::Prefetch);
         }
         let secret = LinkSecret::random(self.entropy()).text();
-        let object = &selection.found.object;
-        let ask = Ask {
+        let ask = self.ask(&selection, rules, &secret);
+        let (usage, opened) = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask).await?;
+        Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
+    }
+
+    /// What the ledger is asked for a selection; `secret` is that of the session, should one be opened.
+    fn ask(&self, selection: &Selection, rules: Rules, secret: &SecretText) -> Ask {
+        let Found { admission, object } = &selection.found;
+        let grant = &admission.grant;
+        Ask {
             now: self.now(),
             node: self.inner().node_run,
             other_nodes: Vec::new(),
@@ -603,9 +623,7 @@ impl Service {
             wanted: selection.ranges.iter().filter(|range| !range.is_empty()).cloned().collect(),
             new_session: SessionId::random(self.entropy()),
             new_secret: digest_of(secret.expose().as_bytes()),
-        };
-        let (usage, opened) = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask).await?;
-        Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
+        }
     }
 
     /// Opens the object. If that fails, what was reserved is free again.

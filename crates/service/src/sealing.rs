@@ -25,23 +25,29 @@ impl MasterKey {
         Self(Secret::new(bytes.as_slice()))
     }
 
-    /// Seals a signing key's secret: nonce, then ciphertext and tag; tenant and kid are authenticated with it.
+    /// Seals a signing key's secret; tenant and kid are authenticated with it.
     pub(crate) fn seal(&self, tenant: &TenantName, kid: &SigningKeyId, secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+        self.seal_for(&associated(tenant, kid), secret, entropy)
+    }
+
+    /// Seals what is authenticated with `associated`: nonce, then ciphertext and tag. The nonce must never come twice.
+    pub(crate) fn seal_for(&self, associated: &[u8], secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&mut nonce);
-        let aad = associated(tenant, kid);
-        let sealed = self.cipher()?.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: &aad }).ok()?;
+        let sealed = self.cipher()?.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: associated }).ok()?;
         Some([nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens what [`MasterKey::seal`] made.
     pub(crate) fn open(&self, tenant: &TenantName, kid: &SigningKeyId, sealed: &[u8]) -> Result<Secret, SealError> {
-        let damaged = || SealError { kid: kid.clone() };
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
-        let aad = associated(tenant, kid);
-        let cipher = self.cipher().ok_or_else(damaged)?;
-        let secret = cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: &aad }).map_err(|_| damaged())?;
+        let secret = self.open_for(&associated(tenant, kid), sealed).ok_or_else(|| SealError { kid: kid.clone() })?;
         Ok(Secret::new(secret))
+    }
+
+    /// Opens what [`MasterKey::seal_for`] made; `None` for anything else.
+    pub(crate) fn open_for(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+        self.cipher()?.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: associated }).ok()
     }
 
     /// A key for another purpose, by HMAC-SHA256 of the purpose's name.

@@ -2,6 +2,7 @@
 
 use crate::attempts::FailedAttempts;
 use crate::cache::RowCache;
+use crate::idempotency::{IdempotentCalls, Once};
 use crate::keys::Keys;
 use crate::principal::ApiKeys;
 use crate::redeem::Flights;
@@ -18,7 +19,11 @@ use valetkey_objects::ObjectStore;
 
 /// The use cases. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Service(Arc<Inner>);
+pub struct Service {
+    inner: Arc<Inner>,
+    /// For a call that is to be done once: where its ids come from, so that they are the same if it is done again.
+    once: Option<Arc<Once>>,
+}
 
 /// An object's place, as caches know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) config: ServiceConfig,
     pub(crate) master_key: MasterKey,
     pub(crate) access_token_key: Secret,
+    pub(crate) stable_url_key: Secret,
     pub(crate) api_keys: ApiKeys,
     pub(crate) failed_attempts: FailedAttempts,
     pub(crate) keys: Keys,
@@ -47,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) file_places: RowCache<FileId, Place>,
     pub(crate) node_run: NodeRun,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) idempotent_calls: IdempotentCalls,
     /// Where what outlives its request is done: a connection's own runtime may end first.
     pub(crate) runtime: Handle,
 }
@@ -81,9 +88,10 @@ impl Service {
         let mut run = [0; 8];
         entropy.fill(&mut run);
         let n_rows = config.n_cached_rows;
-        let service = Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             failed_attempts: FailedAttempts::new(config.max_failed_authentications),
             access_token_key: master_key.derive("access token"),
+            stable_url_key: master_key.derive("stable URLs"),
             metadata,
             objects,
             clock,
@@ -101,20 +109,23 @@ impl Service {
             // JSON readers elsewhere keep 53 bits of an integer.
             node_run: NodeRun(u64::from_be_bytes(run) >> 11),
             flights: Arc::default(),
+            idempotent_calls: IdempotentCalls::default(),
             runtime: Handle::current(),
-        }));
+        });
+        let service = Self { inner, once: None };
+        service.count_idempotent_calls().await?;
         service.remove_orphans().await?;
         Ok(service)
     }
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.inner.clock.now()
     }
 
     /// The limits and times in force.
     pub fn config(&self) -> &ServiceConfig {
-        &self.0.config
+        &self.inner.config
     }
 
     /// Whether the metadata store answers.
@@ -123,13 +134,13 @@ impl Service {
     ///
     /// [`ServiceError::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), ServiceError> {
-        Ok(self.0.metadata.ping().await?)
+        Ok(self.inner.metadata.ping().await?)
     }
 
     /// Does work that must not be left half-done when its caller is gone: a client that hangs up ends its request at any await,
     /// and a commit does not stop for that. What has to follow a commit goes in here with it.
     pub(crate) async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        match self.0.runtime.spawn(work).await {
+        match self.inner.runtime.spawn(work).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -140,18 +151,32 @@ impl Service {
     }
 
     pub(crate) fn inner(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 
     pub(crate) fn metadata(&self) -> &dyn MetadataStore {
-        &*self.0.metadata
+        &*self.inner.metadata
     }
 
     pub(crate) fn object_store(&self) -> &dyn ObjectStore {
-        &*self.0.objects
+        &*self.inner.objects
     }
 
+    /// The same service for a call that is to be done once.
+    pub(crate) fn for_once(&self, once: Once) -> Self {
+        Self { once: Some(Arc::new(once)), ..self.clone() }
+    }
+
+    /// Since when this very call may have been done by a try that ended before it was answered.
+    pub(crate) fn may_be_done_since(&self) -> Option<Timestamp> {
+        self.once.as_ref().and_then(|once| once.repeated_since())
+    }
+
+    /// Where ids and secrets come from.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
-        &*self.0.entropy
+        match &self.once {
+            Some(once) => &**once,
+            None => &*self.inner.entropy,
+        }
     }
 }

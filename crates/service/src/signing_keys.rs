@@ -96,8 +96,13 @@ impl Service {
         let service = self.clone();
         let made = self.to_the_end(async move {
             let _alone = service.inner().administration.lock().await;
-            service.metadata().create_signing_key(row.clone()).await?;
-            service.inner().keys.put(row, &service.inner().master_key)
+            match service.metadata().create_signing_key(row.clone()).await {
+                Err(error @ MetadataError::AlreadyExists { .. }) => service.done_before(&row).ok_or_else(|| error.into()),
+                made => {
+                    made?;
+                    service.inner().keys.put(row, &service.inner().master_key)
+                }
+            }
         });
         let signing_key = made.await?;
         tracing::info!(kid = %signing_key.id, tenant = %signing_key.tenant, "a signing key was made");
@@ -167,6 +172,15 @@ impl Service {
         Ok(row)
     }
 
+    /// The key that an earlier try of the same call has made: with the same secret, which comes from where ids come from or stands
+    /// in the call.
+    fn done_before(&self, row: &SigningKeyRow) -> Option<Arc<SigningKeyRow>> {
+        let since = self.may_be_done_since()?;
+        let found = self.inner().keys.find(&row.tenant, &row.id)?;
+        let of_now = SigningKeyRow { sealed_secret: row.sealed_secret.clone(), created_at: row.created_at, ..(*found).clone() };
+        (of_now == *row && found.created_at >= since).then_some(found)
+    }
+
     pub(crate) fn random_signing_secret(&self) -> Secret {
         let mut secret = [0; 32];
         self.entropy().fill(&mut secret);
@@ -181,7 +195,7 @@ impl Service {
     }
 
     pub(crate) fn seal(&self, tenant: &TenantName, id: &SigningKeyId, secret: &Secret) -> Result<Vec<u8>, ServiceError> {
-        let sealed = self.inner().master_key.seal(tenant, id, secret.expose(), self.entropy());
+        let sealed = self.inner().master_key.seal(tenant, id, secret.expose(), &*self.inner().entropy);
         sealed.ok_or_else(|| ServiceError::Unavailable { source: "a signing key cannot be sealed".into() })
     }
 }

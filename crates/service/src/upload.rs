@@ -89,19 +89,8 @@ impl Service {
     ///
     /// The refusal, as early as it can be told.
     pub async fn upload_granted(&self, admission: Admission, options: UploadOptions) -> Result<Upload, ServiceError> {
-        if !admission.permission().writes() {
-            return Err(Refusal::WrongMethod.into());
-        }
+        let spend = self.spend(&admission).await?;
         let grant = admission.grant();
-        let spend = match grant.terms().uses.zip(admission.ledger_key()) {
-            Some((uses, key)) => {
-                if self.metadata().ledger(&key).await?.is_some_and(|ledger| ledger.n_spent() >= uses.get()) {
-                    return Err(Refusal::UsedUp.into());
-                }
-                Some(Spend { grant: key, uses, forget_at: self.forget_at(grant.expires_at()) })
-            }
-            None => None,
-        };
         let guard = Guard { tenant: admission.tenant().clone(), link_id: grant.link_id(), api_key: admission.issuer().cloned() };
         let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
         self.begin(Plan {
@@ -115,6 +104,33 @@ impl Service {
             options,
         })
         .await
+    }
+
+    /// The use that an upload under an admitted grant spends, if its uses are counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WrongMethod`] for a grant that does not write, [`Refusal::UsedUp`].
+    pub(crate) async fn spend(&self, admission: &Admission) -> Result<Option<Spend>, ServiceError> {
+        if !admission.permission().writes() {
+            return Err(Refusal::WrongMethod.into());
+        }
+        let grant = admission.grant();
+        let Some((uses, key)) = grant.terms().uses.zip(admission.ledger_key()) else { return Ok(None) };
+        if self.metadata().ledger(&key).await?.is_some_and(|ledger| ledger.n_spent() >= uses.get()) {
+            return Err(Refusal::UsedUp.into());
+        }
+        Ok(Some(Spend { grant: key, uses, forget_at: self.forget_at(grant.expires_at()) }))
+    }
+
+    /// Proves that an unconditional upload under an admitted grant finds its place as it must be: free, replaceable, or reserved.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ObjectGone`], [`Refusal::Exists`].
+    pub(crate) async fn has_place(&self, admission: &Admission) -> Result<(), ServiceError> {
+        let condition = publish_condition(admission.put_mode(), admission.incarnation(), Condition::None)?;
+        self.place_holds(&condition, admission.grant().bucket(), admission.grant().key()).await
     }
 
     /// The bucket, and whether the principal may replace what is in it.
@@ -143,9 +159,7 @@ impl Service {
         if !plan.rules.types.is_empty() && !plan.rules.types.iter().any(|rule| rule.matches(content_type)) {
             return Err(Refusal::TypeNotAllowed.into());
         }
-        let present = self.live_object(&plan.bucket.name, &plan.key).await?;
-        let reserved = plan.condition.mode == PutMode::Reserved && self.is_reserved(&plan.bucket.name, &plan.key).await?;
-        holds(&plan.condition, present.as_deref(), reserved)?;
+        self.place_holds(&plan.condition, &plan.bucket.name, &plan.key).await?;
         plan.options.expected.extend(plan.rules.digest.clone());
         let asked = plan.options.expected_sha1.map_or(plan.options.digests, |_| plan.options.digests | DigestSet::SHA1);
         let digests = plan.options.expected.iter().fold(asked, |set, rule| match rule {
@@ -156,6 +170,12 @@ impl Service {
         let blob = BlobId::new(self.now(), self.entropy());
         let writer = self.object_store().create(blob, digests, plan.options.declared_bytes).await?;
         Ok(Upload { service: self.clone(), writer, plan })
+    }
+
+    async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
+        let present = self.live_object(bucket, key).await?;
+        let reserved = condition.mode == PutMode::Reserved && self.is_reserved(bucket, key).await?;
+        Ok(holds(condition, present.as_deref(), reserved)?)
     }
 
     async fn is_reserved(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, ServiceError> {

@@ -126,7 +126,11 @@ pub fn decode_object_path(base_path: &str, raw_path: &str) -> Result<(BucketName
 }
 
 /// What a request's raw path names, by either form: as [`decode_object_path`], or a file whose raw id is right.
-pub(crate) fn decode_path(base_path: &str, raw_path: &str) -> Result<Resource, Refusal> {
+///
+/// # Errors
+///
+/// [`Refusal::WrongPath`] as there.
+pub fn decode_path(base_path: &str, raw_path: &str) -> Result<Resource, Refusal> {
     let parse = || {
         let below = raw_path.strip_prefix(base_path.trim_end_matches('/'))?;
         match below.strip_prefix(OBJECTS) {

@@ -77,23 +77,41 @@ impl Verified {
     }
 }
 
-/// The dialect in a token's claims, whose signature plays no part; `None` for what cannot be read. Only the shape of a refusal may
-/// depend on it.
+/// What a token says of itself. Nothing of it is proved.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The `kid` of the key that is said to have signed.
+    pub key_id: Option<String>,
+    /// What is said to have been signed.
+    pub claims: Claims,
+}
+
+/// What a token says, whose signature plays no part; `None` for what cannot be read. Good for telling whoever has it what is wrong
+/// with it, and for no decision in its favour.
+pub fn claimed(token: &str) -> Option<Claimed> {
+    let (key_id, Payload { claims, .. }) = unproved(token)?;
+    Some(Claimed { key_id, claims })
+}
+
+/// The dialect in a token's claims, as far as [`claimed`] goes. Only the shape of a refusal may depend on it.
 pub fn claimed_dialect(token: &str) -> Option<Dialect> {
-    Some(claimed(token)?.claims.terms.dialect)
+    Some(unproved(token)?.1.claims.terms.dialect)
 }
 
 /// The methods that a token says it is for, whose signature plays no part, in the order of [`Method::ALL`]; `None`
 /// for what cannot be read. Good for telling which methods there are, never for allowing one.
 pub fn claimed_methods(token: &str) -> Option<Vec<Method>> {
-    let methods = claimed(token)?.methods;
+    let methods = unproved(token)?.1.methods;
     Some(Method::ALL.into_iter().filter(|method| methods.allow(*method)).collect())
 }
 
-fn claimed(token: &str) -> Option<Payload> {
+/// The `kid` and the payload.
+fn unproved(token: &str) -> Option<(Option<String>, Payload)> {
     let mut buffer = [0; cose::MAX_TOKEN_BYTES];
     let bytes = cose::decode_text(token, &mut buffer).ok()?;
-    Payload::read(&Envelope::read(bytes).ok()?.payload).ok()
+    let envelope = Envelope::read(bytes).ok()?;
+    let payload = Payload::read(&envelope.payload).ok()?;
+    Some((envelope.key_id().map(str::to_owned), payload))
 }
 
 /// Proves a token for a request, or says why not. The same input gives the same answer.

@@ -64,6 +64,11 @@ pub(crate) struct Sign {
     #[arg(long, requires = "write")]
     replace: bool,
 
+    /// Print the same URL again throughout a window of this length, from `1m` to `1d`, so that browsers and caches know it; it then
+    /// lives from the beginning of the window until `--expires` after its end
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with_all = ["uses", "write"])]
+    stable_window: Option<Duration>,
+
     /// A word of yours, to find the URL again
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
@@ -99,6 +104,8 @@ struct Terms<'a> {
     upload: Option<Rules<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stable_window_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -142,6 +149,7 @@ impl Sign {
             addresses: &self.address,
             upload: (self.write && has_rules).then_some(rules),
             label: self.label.as_deref(),
+            stable_window_seconds: self.stable_window.map(|window| window.as_secs()),
         }
     }
 }

@@ -41,7 +41,14 @@ pub enum BodyError {
 }
 
 /// The body of a request. Data frames alone: trailers are dropped.
-pub struct RequestBody(Option<Arc<Mutex<Slot>>>);
+pub struct RequestBody(Source);
+
+enum Source {
+    Empty,
+    /// Read already.
+    Whole(Bytes),
+    Lent(Arc<Mutex<Slot>>),
+}
 
 /// The socket while it is lent; empty before and after.
 type Slot = Option<Reader>;
@@ -73,13 +80,19 @@ impl RequestBody {
     /// A request without a body.
     #[must_use]
     pub(crate) fn empty() -> RequestBody {
-        RequestBody(None)
+        RequestBody(Source::Empty)
+    }
+
+    /// A body that was read already: for a handler that hands a request on.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> RequestBody {
+        RequestBody(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
     }
 
     /// A body that borrows `reader`.
     pub(crate) fn lend(reader: Reader) -> (RequestBody, Lent) {
         let slot = Arc::new(Mutex::new(Some(reader)));
-        (RequestBody(Some(Arc::clone(&slot))), Lent(slot))
+        (RequestBody(Source::Lent(Arc::clone(&slot))), Lent(slot))
     }
 }
 
@@ -190,8 +203,16 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(slot) = &self.0 else { return Poll::Ready(None) };
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let slot = match &mut self.0 {
+            Source::Empty => return Poll::Ready(None),
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Source::Empty;
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            Source::Lent(slot) => slot,
+        };
         match lock(slot).as_mut() {
             Some(reader) => reader.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
             None => Poll::Ready(Some(Err(BodyError::Over))),
@@ -200,13 +221,18 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Some(slot) => lock(slot).as_ref().is_some_and(|reader| matches!(reader.rest, Rest::Over)),
-            None => true,
+            Source::Lent(slot) => lock(slot).as_ref().is_some_and(|reader| matches!(reader.rest, Rest::Over)),
+            Source::Whole(_) => false,
+            Source::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Some(slot) = &self.0 else { return SizeHint::with_exact(0) };
+        let slot = match &self.0 {
+            Source::Empty => return SizeHint::with_exact(0),
+            Source::Whole(bytes) => return SizeHint::with_exact(bytes.len() as u64),
+            Source::Lent(slot) => slot,
+        };
         match lock(slot).as_ref().map(|reader| &reader.rest) {
             Some(Rest::Length(n)) => SizeHint::with_exact(*n),
             Some(Rest::Over) => SizeHint::with_exact(0),

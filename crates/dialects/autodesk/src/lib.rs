@@ -15,4 +15,4 @@ mod wire;
 pub use errors::unreadable;
 pub use face::issuer_face;
 pub use openapi::{openapi, status_of};
-pub use routes::{Autodesk, AutodeskContext};
+pub use routes::{Autodesk, AutodeskContext, credential_of};

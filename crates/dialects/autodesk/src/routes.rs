@@ -32,7 +32,7 @@ use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::{self, Caching};
 use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scope, SecretText};
-use valetkey_service::redeem::{Delivery, PresentedCredential};
+use valetkey_service::redeem::{Delivery, UrlCredential};
 use valetkey_service::{
     BucketRow, Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Service, ServiceError, UploadOptions,
 };
@@ -100,15 +100,11 @@ impl Autodesk {
         let (parts, body) = request.into_parts();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments.as_slice() {
-            ["oss", "v2", "signedresources", id] if parts.method != Method::DELETE => {
-                let credential = LinkSecret::parse_uuid(id).map(PresentedCredential::Link);
-                return self.signed_url(parts, body, credential, connection).await;
-            }
             ["oss", "v2", "uploads", secret, number] => return self.part_url(&parts, body, secret, number).await,
-            ["oss", "v2", bucket, id] if !OWN_SEGMENTS.contains(bucket) && parts.method != Method::DELETE => {
-                if let (Some(secret), Ok(bucket)) = (LinkSecret::parse_uuid(id), bucket_name(bucket)) {
-                    let credential = PresentedCredential::LinkInBucket { secret, bucket: &bucket };
-                    return self.signed_url(parts, body, Some(credential), connection).await;
+            segments if parts.method != Method::DELETE => {
+                if let Some(credential) = signed_resource(segments) {
+                    let credential = credential.as_ref().ok().map(UrlCredential::presented);
+                    return self.signed_url(parts, body, credential, connection).await;
                 }
             }
             _ => {}
@@ -498,6 +494,25 @@ impl Autodesk {
     }
 }
 
+/// The credential in a URL of the vendor's: a signed resource, or its alias below a bucket.
+pub fn credential_of(_base_path: &str, path: &str, _query: Option<&str>) -> Option<Result<UrlCredential, Refusal>> {
+    signed_resource(&path.split('/').skip(1).collect::<Vec<_>>())
+}
+
+/// The same by the segments of its path.
+fn signed_resource(segments: &[&str]) -> Option<Result<UrlCredential, Refusal>> {
+    match segments {
+        ["oss", "v2", "signedresources", id] => {
+            Some(LinkSecret::parse_uuid(id).map(UrlCredential::Link).ok_or(Refusal::UnknownLink))
+        }
+        ["oss", "v2", bucket, id] if !OWN_SEGMENTS.contains(bucket) => {
+            let (secret, bucket) = (LinkSecret::parse_uuid(id)?, bucket_name(bucket).ok()?);
+            Some(Ok(UrlCredential::LinkInBucket { secret, bucket }))
+        }
+        _ => None,
+    }
+}
+
 /// An object's place as the path has it.
 #[derive(Clone, Copy)]
 struct RawPlace<'a> {
@@ -585,6 +600,24 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response<ResponseBody> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials() {
+        const UUID: &str = "f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff";
+        let secret = LinkSecret::parse_uuid(UUID).unwrap();
+        let bucket = || "demo".parse().unwrap();
+        for (path, expected) in [
+            (format!("/oss/v2/signedresources/{UUID}"), Some(Ok(UrlCredential::Link(secret)))),
+            (format!("/oss/v2/demo/{UUID}"), Some(Ok(UrlCredential::LinkInBucket { secret, bucket: bucket() }))),
+            ("/oss/v2/signedresources/x".to_owned(), Some(Err(Refusal::UnknownLink))),
+            ("/oss/v2/demo/x".to_owned(), None),
+            (format!("/oss/v2/buckets/{UUID}"), None),
+            (format!("/oss/v2/uploads/{UUID}/1"), None),
+            (format!("/o/demo/{UUID}"), None),
+        ] {
+            assert_eq!(credential_of("", &path, Some("region=US")), expected, "{path}");
+        }
+    }
 
     #[test]
     fn paths() {

@@ -8,6 +8,9 @@ use valetkey_http_common::problem::{self, Problem};
 use valetkey_http_common::security;
 use valetkey_service::ServiceError;
 
+/// The code of a call that is being done.
+const IDEMPOTENCY_KEY_IN_USE: &str = "idempotency_key_in_use";
+
 /// A failure of a native API call.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -56,6 +59,24 @@ pub(crate) fn no_such_path() -> Problem {
 /// 405.
 pub(crate) fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not for this path")
+}
+
+/// 500 for a kept answer that cannot be read.
+pub(crate) fn unkept() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer that was kept cannot be read")
+}
+
+/// 409: the same call is being done at this moment.
+pub(crate) fn idempotency_key_in_use() -> Problem {
+    let title = "a call with this `Idempotency-Key` is being done at this moment";
+    Problem::new(StatusCode::CONFLICT, IDEMPOTENCY_KEY_IN_USE, title).detail("send it again in a second, and get its answer")
+}
+
+/// 422: the key stands for another call.
+pub(crate) fn idempotency_key_reused() -> Problem {
+    let title = "the `Idempotency-Key` was used for another call";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", title)
+        .detail("within the last 24 hours, with another path or body; use a new key for a new call")
 }
 
 impl ApiError {
@@ -126,6 +147,9 @@ pub(crate) fn answer(problem: &Problem) -> Response<ResponseBody> {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        StatusCode::CONFLICT if problem.code() == IDEMPOTENCY_KEY_IN_USE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

@@ -12,4 +12,4 @@ mod wire;
 
 pub use errors::unreadable;
 pub use openapi::{StatusOf, openapi};
-pub use routes::{Native, NativeContext};
+pub use routes::{CredentialOf, Native, NativeContext};

@@ -1,5 +1,6 @@
 //! What is described of the native API. Statuses of refusals come from the table that answers them.
 
+mod explain;
 mod keys;
 mod urls;
 
@@ -17,8 +18,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use valetkey_http_common::openapi::schemas::{BucketName, ETag, ObjectKey, PlainObjectKey, Text, Url};
 use valetkey_http_common::openapi::{
-    API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, Piece, an_object, code_and_sentence, path, query, reading,
-    refusals, refusals_of_writing, retry_after, writing,
+    API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, Piece, an_object, code_and_sentence, header, path, query,
+    reading, refusals, refusals_of_writing, retry_after, writing,
 };
 use valetkey_http_common::schema;
 use valetkey_model::Refusal;
@@ -63,7 +64,7 @@ impl ToSchema for DigestBody {
 pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = Piece::new("Native", ABOUT);
     let piece = urls::describe(piece, others);
-    let piece = issuing(piece);
+    let piece = explain::describe(issuing(piece));
     let piece = buckets(piece);
     let piece = objects(piece);
     keys::describe(piece).finish()
@@ -100,8 +101,8 @@ fn issuing(piece: Piece) -> Piece {
     .answers([invalid(), unauthenticated(), too_large(), too_slow()])
     .answers(anywhere());
     piece
-        .operation(HttpMethod::Post, "/vk/v1/signed-urls", issue)
-        .operation(HttpMethod::Post, "/vk/v1/revocations", revoke)
+        .operation(HttpMethod::Post, "/vk/v1/signed-urls", once(issue))
+        .operation(HttpMethod::Post, "/vk/v1/revocations", once(revoke))
         .operation(HttpMethod::Post, "/vk/v1/token", token)
 }
 
@@ -135,7 +136,7 @@ fn buckets(piece: Piece) -> Piece {
         .answer(204, Answer::empty("It is gone."))
         .answers([no_bucket(), conflict()]);
     piece
-        .operation(HttpMethod::Post, "/vk/v1/buckets", create)
+        .operation(HttpMethod::Post, "/vk/v1/buckets", once(create))
         .get_and_head("/vk/v1/buckets", list)
         .get_and_head("/vk/v1/buckets/{bucket}", show)
         .operation(HttpMethod::Patch, "/vk/v1/buckets/{bucket}", update)
@@ -206,6 +207,24 @@ fn writing_api(id: &str, summary: &str, scopes: &[&str], description: &str) -> O
     api(id, summary, scopes, description).answer(507, no_space.shared_as("native.NoSpace"))
 }
 
+schema!(
+    /// A client's key for a call: 1 to 255 characters of printable ASCII.
+    IdempotencyKey = String {
+        examples: ["8e03978e-40d5-43dd-bc93-6894a57f9324"], min_length: Some(1), max_length: Some(255), pattern: Some("^[!-~]+$")
+    }
+);
+
+/// The same for a call that can be made to be done once.
+fn once(operation: Operation) -> Operation {
+    let key = "\
+        Names the call: sent again within 24 hours by the same API key with the same scopes, it is answered as it was, with \
+        `Idempotency-Replayed: true`, and not done again.";
+    let reused = Answer::problem("* `idempotency_key_reused`: the `Idempotency-Key` was used for another path or body");
+    operation
+        .parameters([header::<IdempotencyKey>("Idempotency-Key", key)])
+        .answers([conflict(), (422, reused.shared_as("native.KeyReused"))])
+}
+
 fn page() -> [Parameter; 2] {
     [query::<Limit>("limit", "How many entries the page has at most."), query::<Cursor>("next", "The `next` of an earlier page.")]
 }
@@ -272,8 +291,10 @@ fn conflict() -> (u16, Answer) {
     let text = "\
         * `already_exists`: the name is taken
         * `not_empty`: it still holds something
-        * `conflict`: what is there does not permit it; `detail` says why";
-    (409, Answer::problem(text).shared_as("native.Conflict"))
+        * `conflict`: what is there does not permit it; `detail` says why
+        * `idempotency_key_in_use`: a call with this `Idempotency-Key` is being done at this moment";
+    let conflict = Answer::problem(text).may_have_header::<Text>("Retry-After", "Seconds until another try can help.");
+    (409, conflict.shared_as("native.Conflict"))
 }
 
 fn too_large() -> (u16, Answer) {

@@ -1,5 +1,7 @@
 //! What is where.
 
+mod explain;
+mod idempotency;
 mod keys;
 
 use crate::errors::{self, ApiError};
@@ -12,6 +14,8 @@ use crate::wire::{
     BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, RevokedBody, SignedUrlBody, TokenBody,
 };
 use bytes::Bytes;
+pub use explain::CredentialOf;
+use explain::Explained;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -31,7 +35,7 @@ use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::json::Object;
 use valetkey_http_common::path::{collapse_leading_slashes, decode};
 use valetkey_http_common::problem::Problem;
-use valetkey_http_common::public_url::PublicUrls;
+use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
 use valetkey_http_common::{content_type, precondition};
@@ -77,12 +81,20 @@ impl Call<'_> {
 #[derive(Clone)]
 pub struct Native {
     context: NativeContext,
+    explained: Explained,
 }
 
 impl Native {
     /// The native API over these.
     pub fn new(context: NativeContext) -> Self {
-        Self { context }
+        Self { context, explained: Explained::default() }
+    }
+
+    /// The same, which also explains the signed URLs of these other APIs, and says of those that begin with `cdn_url` that they are
+    /// its own.
+    #[must_use]
+    pub fn explaining(self, others: &[CredentialOf], cdn_url: Option<Arc<PublicUrl>>) -> Self {
+        Self { explained: Explained { others: others.into(), cdn_url }, ..self }
     }
 
     /// Whether this path (without base path, leading slashes collapsed) is the native API's.
@@ -155,14 +167,20 @@ impl Native {
         if is_partial_upload(parts) {
             return signed.refuse_partial_upload(&NativeFace, []);
         }
-        let secret = rest.split('/').next().unwrap_or_default();
-        match LinkSecret::parse(secret) {
+        match link_secret(rest) {
             Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
             None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts),
         }
     }
 
     async fn api(&self, call: Call<'_>, body: RequestBody, path: &str) -> Result<Response<ResponseBody>, ApiError> {
+        match idempotency::key_of(call, path)? {
+            Some(key) => Box::pin(self.once(call, body, path, &key)).await,
+            None => self.routed(call, body, path).await,
+        }
+    }
+
+    async fn routed(&self, call: Call<'_>, body: RequestBody, path: &str) -> Result<Response<ResponseBody>, ApiError> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (call.method(), segments.as_slice()) {
             (&Method::POST, ["token"]) => self.token(call, body).await,
@@ -183,9 +201,10 @@ impl Native {
             }
             (&Method::POST, ["signed-urls"]) => self.issue(call, body).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
+            (&Method::POST, ["explain"]) => self.explain(call, body).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
-            (_, ["token" | "signed-urls" | "revocations"]) => Ok(method_not_allowed("POST")),
+            (_, ["token" | "signed-urls" | "revocations" | "explain"]) => Ok(method_not_allowed("POST")),
             (_, ["buckets"]) => Ok(method_not_allowed("GET, HEAD, POST")),
             (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, PATCH, DELETE")),
             (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET, HEAD")),
@@ -396,6 +415,11 @@ impl Native {
     }
 }
 
+/// The secret in a path below `/l/`.
+fn link_secret(rest: &str) -> Option<LinkSecret> {
+    LinkSecret::parse(rest.split('/').next().unwrap_or_default())
+}
+
 /// The bucket and object key in a path that begins with `/o/`, decoded once.
 fn place_of(path: &str) -> Option<(BucketName, ObjectKey)> {
     let (bucket, key) = path.strip_prefix("/o/")?.split_once('/')?;
@@ -405,10 +429,7 @@ fn place_of(path: &str) -> Option<(BucketName, ObjectKey)> {
 
 /// The token, from the query or the header; `None` if there is none.
 fn token_of(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
-    let in_query = Query::new(parts.uri.query()).single("cat").map_err(|error| match error {
-        QueryError::Duplicate => Refusal::Ambiguous,
-        QueryError::Value(_) => Refusal::Malformed,
-    })?;
+    let in_query = token_in(parts.uri.query())?;
     let mut in_headers = parts.headers.get_all(&TOKEN_HEADER).iter();
     match (in_query, in_headers.next(), in_headers.next()) {
         (Some(token), None, None) => Ok(Some(token)),
@@ -422,6 +443,14 @@ fn token_of(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
 fn tokens(parts: &Parts) -> impl Iterator<Item = &[u8]> {
     let in_query = Query::new(parts.uri.query()).raw_values("cat").map(str::as_bytes);
     in_query.chain(parts.headers.get_all(&TOKEN_HEADER).iter().map(HeaderValue::as_bytes))
+}
+
+/// The token in a raw query; `None` if there is none.
+fn token_in(query: Option<&str>) -> Result<Option<Cow<'_, str>>, Refusal> {
+    Query::new(query).single("cat").map_err(|error| match error {
+        QueryError::Duplicate => Refusal::Ambiguous,
+        QueryError::Value(_) => Refusal::Malformed,
+    })
 }
 
 fn with_base_path<'a>(base_path: &str, path: &'a str) -> Cow<'a, str> {

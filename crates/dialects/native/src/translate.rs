@@ -1,5 +1,6 @@
 //! Between the wire and the use cases.
 
+pub(crate) mod explain;
 pub(crate) mod keys;
 
 use crate::wire::{
@@ -94,6 +95,14 @@ pub(crate) fn issue_request(body: SignedUrlBody) -> Result<IssueRequest, Service
         (Some(_), None) => return Err(invalid("expires_in_seconds", "0", "at least 1")),
         _ => return Err(invalid("expires_at", "beside `expires_in_seconds`", "one of them")),
     };
+    let lifetime = match (body.stable_window_seconds, lifetime) {
+        (None, lifetime) => lifetime,
+        (Some(_), Lifetime::Until(_)) => {
+            return Err(invalid("expires_at", "beside `stable_window_seconds`", "`expires_in_seconds` with it"));
+        }
+        (Some(seconds), Lifetime::For(lifetime)) => stable(Some(lifetime), seconds),
+        (Some(seconds), _) => stable(None, seconds),
+    };
     if body.permission == Permission::ReadWrite {
         return Err(invalid("permission", "`readwrite`", "`read` or `write`"));
     }
@@ -122,6 +131,10 @@ pub(crate) fn issue_request(body: SignedUrlBody) -> Result<IssueRequest, Service
         not_before: body.not_before_at.map(|at| Timestamp::from_micros(at.as_microsecond())),
         pin: body.pin,
     })
+}
+
+fn stable(lifetime: Option<Duration>, window_seconds: u64) -> Lifetime {
+    Lifetime::Stable { lifetime, window: Duration::from_secs(window_seconds) }
 }
 
 fn short(field: &'static str, text: Option<String>) -> Result<Option<String>, ServiceError> {

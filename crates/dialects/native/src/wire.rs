@@ -1,5 +1,6 @@
 //! The JSON of the native API.
 
+pub(crate) mod explain;
 pub(crate) mod keys;
 
 use serde::{Deserialize, Serialize};
@@ -195,6 +196,11 @@ pub(crate) struct SignedUrlBody {
     #[schema(default = false)]
     #[serde(default)]
     pub(crate) pin: bool,
+    /// Gives every such request of the same API key the same URL throughout a window of this many seconds, so that browsers and
+    /// caches know what they have. The URL lives from the beginning of the window until `expires_in_seconds` after its end. One that
+    /// was taken back is replaced by another. Only for reading, without `uses` and `expires_at`.
+    #[schema(minimum = 60, maximum = 86_400)]
+    pub(crate) stable_window_seconds: Option<u64>,
 }
 
 /// One URL to be issued, or 1 to 1000 of them, all or none.

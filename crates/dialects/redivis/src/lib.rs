@@ -13,4 +13,4 @@ mod wire;
 pub use errors::unreadable;
 pub use face::issuer_face;
 pub use openapi::{openapi, status_of};
-pub use routes::{Redivis, RedivisContext};
+pub use routes::{Redivis, RedivisContext, credential_of};

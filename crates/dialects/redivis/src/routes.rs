@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use valetkey_dataplane::RequestBody;
@@ -24,7 +25,7 @@ use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
 use valetkey_model::{Disposition, Entropy, FileId, Refusal, Scope};
-use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace};
+use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace, UrlCredential};
 use valetkey_service::{File, FileRef, ObjectRow, Principal, Service, ServiceError};
 
 /// The largest JSON body.
@@ -114,12 +115,7 @@ impl Redivis {
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
         let (signed, parts) = (&self.context.signed_urls, call.parts);
-        let token = Query::new(parts.uri.query()).single("token").map_err(|error| {
-            errors::refused(match error {
-                QueryError::Duplicate => Refusal::Ambiguous,
-                QueryError::Value(_) => Refusal::Malformed,
-            })
-        })?;
+        let token = token_in(parts.uri.query()).map_err(errors::refused)?;
         if let Some(token) = token {
             let raw_path = format!("{}{path}", self.context.public_urls.default_url().base_path());
             let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
@@ -249,6 +245,24 @@ impl Redivis {
     }
 }
 
+/// The credential in a file's URL: a token, or none.
+pub fn credential_of(base_path: &str, path: &str, query: Option<&str>) -> Option<Result<UrlCredential, Refusal>> {
+    let id = path.strip_prefix("/api/v1/rawFiles/").filter(|id| !id.is_empty() && !id.contains('/'))?;
+    Some(match token_in(query) {
+        Ok(Some(token)) => Ok(UrlCredential::Token { token: token.into_owned(), raw_path: format!("{base_path}{path}") }),
+        Ok(None) => file_id(id).map(UrlCredential::File).map_err(|_| Refusal::Malformed),
+        Err(refusal) => Err(refusal),
+    })
+}
+
+/// The token in a raw query; `None` if there is none.
+fn token_in(query: Option<&str>) -> Result<Option<Cow<'_, str>>, Refusal> {
+    Query::new(query).single("token").map_err(|error| match error {
+        QueryError::Duplicate => Refusal::Ambiguous,
+        QueryError::Value(_) => Refusal::Malformed,
+    })
+}
+
 /// What never happens: fewer URLs than were asked for, or of another form.
 fn unissued() -> ApiError {
     errors::refused(Refusal::Unavailable)
@@ -288,6 +302,26 @@ async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials() {
+        let file = FileId::from_bytes([1; 16]);
+        let raw = valetkey_service::raw_file_id(file);
+        let path = format!("/api/v1/rawFiles/{raw}");
+        let token = |path: &str| UrlCredential::Token { token: "abc".to_owned(), raw_path: format!("/files{path}") };
+        for (path, query, expected) in [
+            (path.as_str(), Some("token=abc&x"), Some(Ok(token(&path)))),
+            (&path, None, Some(Ok(UrlCredential::File(file)))),
+            (&path, Some("token=a&token=a"), Some(Err(Refusal::Ambiguous))),
+            ("/api/v1/rawFiles/x", None, Some(Err(Refusal::Malformed))),
+            ("/api/v1/rawFiles/x", Some("token=abc"), Some(Ok(token("/api/v1/rawFiles/x")))),
+            ("/api/v1/rawFiles/", Some("token=abc"), None),
+            ("/api/v1/rawFiles/x/signedUrl", Some("token=abc"), None),
+            ("/api/v1/files/x", Some("token=abc"), None),
+        ] {
+            assert_eq!(credential_of("/files", path, query), expected, "{path} {query:?}");
+        }
+    }
 
     #[test]
     fn paths() {

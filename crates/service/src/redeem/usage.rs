@@ -206,6 +206,23 @@ async fn ask_patiently(
     }
 }
 
+/// Waits until no response under this grant is about to settle, or it is said not to be worth waiting for any longer.
+pub(super) async fn settling_is_over(service: &Service, grant: &GrantKey) {
+    let deadline = Instant::now() + service.config().settle_wait;
+    while let Some((changed, true)) = service.inner().flights.watch(grant) {
+        let mut changed = pin!(changed.notified());
+        changed.as_mut().enable();
+        // It may have settled between the two.
+        if !matches!(service.inner().flights.watch(grant), Some((_, true))) || Instant::now() >= deadline {
+            return;
+        }
+        tokio::select! {
+            () = changed => {}
+            () = sleep_until(deadline) => {}
+        }
+    }
+}
+
 impl Service {
     /// Waits until every use of a response that is over has been recorded: for an orderly end.
     pub async fn uses_settled(&self) {

@@ -4,8 +4,10 @@
 
 mod api_keys;
 mod authenticate;
+mod explain;
 mod files;
 mod hang_up;
+mod idempotency;
 mod isolation;
 mod issue;
 mod parts;
@@ -13,5 +15,6 @@ mod provision;
 mod public;
 mod redeem;
 mod signing_keys;
+mod stable;
 mod upload;
 mod world;

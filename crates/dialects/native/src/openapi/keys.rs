@@ -1,6 +1,6 @@
 //! API keys and signing keys.
 
-use super::{api, conflict, no_key, page, too_large, too_slow, writing_api};
+use super::{api, conflict, no_key, once, page, too_large, too_slow, writing_api};
 use crate::wire::keys::{
     ApiKeyBody, ApiKeyIdText, ApiKeyUpdateBody, ApiKeysBody, IssuedApiKeyBody, IssuedSigningKeyBody, Kid, NewApiKeyBody,
     NewSigningKeyBody, NothingBody, SigningKeyBody, SigningKeyUpdateBody, SigningKeysBody,
@@ -60,12 +60,12 @@ fn api_keys(piece: Piece) -> Piece {
     .answer(204, Answer::empty("It is gone."))
     .answers([no_key(), conflict()]);
     piece
-        .operation(HttpMethod::Post, "/vk/v1/api-keys", create)
+        .operation(HttpMethod::Post, "/vk/v1/api-keys", once(create))
         .get_and_head("/vk/v1/api-keys", list)
         .get_and_head("/vk/v1/api-keys/{id}", show)
         .operation(HttpMethod::Patch, "/vk/v1/api-keys/{id}", update)
         .operation(HttpMethod::Delete, "/vk/v1/api-keys/{id}", delete)
-        .operation(HttpMethod::Post, "/vk/v1/api-keys/{id}/secret", rotate)
+        .operation(HttpMethod::Post, "/vk/v1/api-keys/{id}/secret", once(rotate))
 }
 
 fn signing_keys(piece: Piece) -> Piece {
@@ -104,7 +104,7 @@ fn signing_keys(piece: Piece) -> Piece {
     .answer(200, Answer::json::<SigningKeyBody>("The signing key."))
     .answers([no_key(), conflict(), too_large(), too_slow()]);
     piece
-        .operation(HttpMethod::Post, "/vk/v1/signing-keys", create)
+        .operation(HttpMethod::Post, "/vk/v1/signing-keys", once(create))
         .get_and_head("/vk/v1/signing-keys", list)
         .get_and_head("/vk/v1/signing-keys/{kid}", show)
         .operation(HttpMethod::Patch, "/vk/v1/signing-keys/{kid}", update)

@@ -5,6 +5,8 @@
 mod api_keys;
 mod buckets;
 mod credentials;
+mod explain;
+mod idempotency;
 mod isolation;
 mod objects;
 mod public;
@@ -12,5 +14,6 @@ mod redeem;
 mod revocations;
 mod signed_urls;
 mod signing_keys;
+mod stable;
 mod upload;
 mod world;
