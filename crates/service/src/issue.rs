@@ -7,9 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, FileRef, LinkRow, ObjectRow};
+use valetkey_metadata::{BucketRow, FileRef, LinkRow, ObjectRow, UrlRow, UrlTarget};
 use valetkey_model::{
-    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp,
+    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, SigningKeyId, Terms,
+    Timestamp,
 };
 use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
 
@@ -86,7 +87,7 @@ pub enum Target {
 /// Which form the URL is to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// It carries its claims; nothing is stored.
+    /// It carries its claims; stored is only what its owner is to see of it.
     #[default]
     Token,
     /// As a token; where the object key cannot stand in a token's path, or would make it too long, as a link.
@@ -160,7 +161,7 @@ pub struct Issued {
 }
 
 impl Service {
-    /// Issues URLs, all or none. Links are durable when it returns. Scope `link:issue`, and what the URLs themselves permit:
+    /// Issues URLs, all or none. What is stored of them is durable when it returns. Scope `link:issue`, and what the URLs themselves permit:
     /// `object:read` for reading; `object:write`, or `object:create` for creating only. For reading what is public, whoever's,
     /// no scope.
     ///
@@ -168,22 +169,28 @@ impl Service {
     ///
     /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`]
     /// for bucket, object or file, [`ServiceError::NotUploaded`] for a file that is not there for good, [`ServiceError::Invalid`]
-    /// for terms that cannot be.
+    /// for terms that cannot be; [`Refusal::TooManyRequests`](valetkey_model::Refusal) to who takes back all of something and issues
+    /// anew many times in a second.
     pub async fn issue(&self, principal: &Principal, requests: Vec<IssueRequest>) -> Result<Vec<Issued>, ServiceError> {
+        let earliest = self.earliest_issue(principal.tenant())?;
         let mut issued = Vec::with_capacity(requests.len());
-        let mut links = Vec::new();
+        let (mut rows, mut links) = (Vec::with_capacity(requests.len()), Vec::new());
         for request in requests {
-            let (url, link) = self.prepare(principal, request).await?;
+            let (url, row, link) = self.prepare(principal, request, earliest).await?;
             issued.push(url);
+            rows.push(row);
             links.extend(link);
         }
-        if !links.is_empty() {
-            self.metadata().create_links(links).await?;
-        }
+        self.metadata().create_urls(rows, links).await?;
         Ok(issued)
     }
 
-    async fn prepare(&self, principal: &Principal, mut request: IssueRequest) -> Result<(Issued, Option<LinkRow>), ServiceError> {
+    async fn prepare(
+        &self,
+        principal: &Principal,
+        mut request: IssueRequest,
+        earliest: Timestamp,
+    ) -> Result<(Issued, UrlRow, Option<LinkRow>), ServiceError> {
         let bucket = match self.public_bucket(&request.bucket).await? {
             Some(bucket) if !request.terms.permission.writes() => bucket,
             _ => {
@@ -193,7 +200,7 @@ impl Service {
             }
         };
         request.terms.issuer = Some(principal.api_key().clone());
-        let (issued_at, expires_at) = self.validity(&request)?;
+        let (issued_at, expires_at) = self.validity(&request, earliest)?;
         if request.not_before.is_some_and(|at| at >= expires_at) {
             return Err(ServiceError::invalid("not_before_at", "at or after the end", "an instant before `expires_at`"));
         }
@@ -214,17 +221,20 @@ impl Service {
             request.terms.incarnation = Some(object.file_id);
         }
         let link_id = LinkId::random(self.entropy());
-        let (credential, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
-            Some(token) => (token, None),
+        let (credential, row, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
+            Some((credential, signing_key)) => {
+                let row = token_row(principal, &request, link_id, signing_key, issued_at, expires_at, object.as_deref());
+                (credential, row, None)
+            }
             None => {
                 // A link's row says itself which incarnation it is for.
                 request.terms.incarnation = None;
                 let secret = LinkSecret::random(self.entropy());
                 let link = self.link_row(principal, &request, link_id, secret, issued_at, expires_at, object.as_deref())?;
-                (Credential::Link(secret), Some(link))
+                (Credential::Link(secret), UrlRow::of_link(&link), Some(link))
             }
         };
-        Ok((Issued { credential, link_id, expires_at, terms: request.terms, bucket, object }, link))
+        Ok((Issued { credential, link_id, expires_at, terms: request.terms, bucket, object }, row, link))
     }
 
     /// The object of a file that is there for good.
@@ -246,8 +256,9 @@ impl Service {
 
     /// From when on the URL counts as issued, and until when it works, in whole seconds: a token can carry no others. A lifetime is
     /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it.
-    fn validity(&self, request: &IssueRequest) -> Result<(Timestamp, Timestamp), ServiceError> {
-        let now = self.now();
+    /// Neither begins before `earliest`.
+    fn validity(&self, request: &IssueRequest, earliest: Timestamp) -> Result<(Timestamp, Timestamp), ServiceError> {
+        let now = self.now().max(earliest);
         let (issued_at, expires_at, lifetime) = match request.lifetime {
             Lifetime::Until(at) => (now.whole_seconds(), at.whole_seconds(), at.whole_seconds().since(now)),
             Lifetime::For(lifetime) => (now.next_whole_second(), now.plus(lifetime).next_whole_second(), lifetime),
@@ -271,7 +282,7 @@ impl Service {
         link_id: LinkId,
         issued_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<Option<Credential>, ServiceError> {
+    ) -> Result<Option<(Credential, SigningKeyId)>, ServiceError> {
         if request.form == Form::Link {
             return Ok(None);
         }
@@ -289,7 +300,7 @@ impl Service {
         link_id: LinkId,
         issued_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<Credential, Unsigned> {
+    ) -> Result<(Credential, SigningKeyId), Unsigned> {
         let base = &self.config().base_path;
         let path = match &request.target {
             Target::Object(key) if !key.is_plain_path() => {
@@ -320,11 +331,11 @@ impl Service {
             path: path.clone(),
             terms: request.terms.clone(),
         };
-        let token = self.inner().keys.sign(&claims)?;
+        let (token, signing_key) = self.inner().keys.sign(&claims)?;
         let path = match path {
             PathRule::Exact(path) | PathRule::Prefix(path) => path,
         };
-        Ok(Credential::Token { token, path })
+        Ok((Credential::Token { token, path }, signing_key))
     }
 
     #[allow(clippy::too_many_arguments, reason = "one row's fields")]
@@ -376,6 +387,41 @@ pub(crate) enum Unsigned {
 impl From<ServiceError> for Unsigned {
     fn from(error: ServiceError) -> Self {
         Self::Refused(error)
+    }
+}
+
+/// What its owner is to see of a URL in token form.
+fn token_row(
+    principal: &Principal,
+    request: &IssueRequest,
+    link_id: LinkId,
+    signing_key: SigningKeyId,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    object: Option<&ObjectRow>,
+) -> UrlRow {
+    let target = match (&request.target, object) {
+        (Target::Object(key), _) => UrlTarget::Object(key.clone()),
+        (Target::Prefix(prefix), _) => UrlTarget::Prefix(prefix.clone()),
+        (Target::File(_), Some(object)) => UrlTarget::Object(object.key.clone()),
+        // A file is looked up before its URL is made.
+        (Target::File(_), None) => UrlTarget::Prefix(String::new()),
+    };
+    UrlRow {
+        tenant: principal.tenant().clone(),
+        link_id,
+        signing_key: Some(signing_key),
+        bucket: request.bucket.clone(),
+        target,
+        permission: request.terms.permission,
+        uses: request.terms.uses,
+        label: request.terms.label.clone(),
+        issuer: request.terms.issuer.clone(),
+        issued_at,
+        not_before: request.not_before.map(Timestamp::whole_seconds),
+        expires_at,
+        n_requests: 0,
+        last_used_at: None,
     }
 }
 

@@ -5,8 +5,10 @@ use crate::cache::RowCache;
 use crate::keys::Keys;
 use crate::principal::ApiKeys;
 use crate::redeem::Flights;
-use crate::revoke::Revocations;
+use crate::redemptions::{self, Redemptions};
+use crate::revocations::Revocations;
 use crate::sealing::MasterKey;
+use crate::transfers::Transfers;
 use crate::{ServiceConfig, ServiceError};
 use std::future::Future;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) file_places: RowCache<FileId, Place>,
     pub(crate) node_run: NodeRun,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) transfers: Transfers,
+    pub(crate) redemptions: Redemptions,
     /// Where what outlives its request is done: a connection's own runtime may end first.
     pub(crate) runtime: Handle,
 }
@@ -77,7 +81,6 @@ impl Service {
             api_keys.put(row);
         }
         let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
-        let revocations = Revocations::load(metadata.revocations(clock.now()).await?);
         let mut run = [0; 8];
         entropy.fill(&mut run);
         let n_rows = config.n_cached_rows;
@@ -93,7 +96,7 @@ impl Service {
             api_keys,
             keys,
             administration: tokio::sync::Mutex::default(),
-            revocations,
+            revocations: Revocations::default(),
             bucket_rows: RowCache::new(1024),
             object_rows: RowCache::new(n_rows),
             link_rows: RowCache::new(n_rows),
@@ -101,9 +104,13 @@ impl Service {
             // JSON readers elsewhere keep 53 bits of an integer.
             node_run: NodeRun(u64::from_be_bytes(run) >> 11),
             flights: Arc::default(),
+            transfers: Transfers::default(),
+            redemptions: Redemptions::default(),
             runtime: Handle::current(),
         }));
+        service.load_revocations().await?;
         service.remove_orphans().await?;
+        service.0.runtime.spawn(redemptions::record(Arc::downgrade(&service.0)));
         Ok(service)
     }
 
@@ -137,6 +144,10 @@ impl Service {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -12,6 +12,8 @@ mod parts;
 mod provision;
 mod public;
 mod redeem;
+mod revocations;
 mod signing_keys;
 mod upload;
+mod urls;
 mod world;
