@@ -1,5 +1,6 @@
 //! What is described of the native API. Statuses of refusals come from the table that answers them.
 
+mod issued;
 mod keys;
 mod urls;
 
@@ -7,7 +8,7 @@ pub use urls::StatusOf;
 
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketUpdateBody, BucketsBody, DigestBody, IssuedUrlsBody, NewBucketBody, ObjectBody,
-    ObjectsBody, RevocationsBody, RevokedBody, SignedUrlsBody, TokenBody,
+    ObjectsBody, SignedUrlsBody, TokenBody,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -64,6 +65,7 @@ pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = Piece::new("Native", ABOUT);
     let piece = urls::describe(piece, others);
     let piece = issuing(piece);
+    let piece = issued::describe(piece);
     let piece = buckets(piece);
     let piece = objects(piece);
     keys::describe(piece).finish()
@@ -78,12 +80,6 @@ fn issuing(piece: Piece) -> Piece {
         .json::<SignedUrlsBody>("One URL, or an array of 1 to 1000.", true, example)
         .answer(201, Answer::json::<IssuedUrlsBody>("The URL, or an array of them in the order of the request. Shown once."))
         .answers([no_object(), too_large(), too_slow()]);
-    let revoke = writing_api("revoke", "Take signed URLs back", &["link:revoke"], "\
-        By their link ids, whether or not they are known here: tokens signed offline are taken back, too. Durable and effective on the \
-        next request when this is answered.")
-        .json::<RevocationsBody>("Link ids.", true, json!({"link_ids": ["lnk_BwcHBwcHBwcHBwcHBwcHBw"]}))
-        .answer(200, Answer::json::<RevokedBody>("They are dead."))
-        .answers([too_large(), too_slow()]);
     let token = Operation::new(
         "createToken",
         "Get an access token",
@@ -101,7 +97,6 @@ fn issuing(piece: Piece) -> Piece {
     .answers(anywhere());
     piece
         .operation(HttpMethod::Post, "/vk/v1/signed-urls", issue)
-        .operation(HttpMethod::Post, "/vk/v1/revocations", revoke)
         .operation(HttpMethod::Post, "/vk/v1/token", token)
 }
 

@@ -1,6 +1,7 @@
 //! Between the wire and the use cases.
 
 pub(crate) mod keys;
+pub(crate) mod urls;
 
 use crate::wire::{
     AccessTokenBody, BucketBody, DigestBody, FormBody, IssuedBody, NewBucketBody, ObjectBody, SignedUrlBody, UploadBody,

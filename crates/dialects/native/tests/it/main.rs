@@ -6,6 +6,7 @@ mod api_keys;
 mod buckets;
 mod credentials;
 mod isolation;
+mod listed_urls;
 mod objects;
 mod public;
 mod redeem;
