@@ -33,6 +33,4 @@ pub use store::{
     BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MetadataStore, ObjectPage, Publication,
     PublishCondition, PublishError, Published, Spend, Swept,
 };
-pub use url::{
-    RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of,
-};
+pub use url::{RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of};

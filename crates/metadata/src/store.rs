@@ -3,7 +3,7 @@
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
     ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, LinkRow, MetadataError, ObjectRow, PartRow, ReservationRow, RevocationRow,
-    SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadRow, UrlEntry, UrlCursor, UrlMarks, UrlRow, UrlTouch, UrlsOf,
+    SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadRow, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTouch, UrlsOf,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;

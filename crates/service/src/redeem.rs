@@ -434,7 +434,8 @@ impl Service {
             }
             Resource::File(file_id) => {
                 let file_id = *file_id;
-                let place = Box::pin(self.place_of_granted(verified.claims().clone(), verified.key_id().clone(), file_id)).await?;
+                let place =
+                    Box::pin(self.place_of_granted(verified.claims().clone(), verified.key_id().clone(), file_id)).await?;
                 Ok(token_grant(presented, verified, at, place, Some(file_id)))
             }
         }

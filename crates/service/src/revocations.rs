@@ -159,8 +159,7 @@ impl Revocations {
                     Place::Prefix(prefix) => (prefix, false),
                 };
                 itself
-                    || reaches(Kind::AnyPrefix, "", "")
-                        && prefixes_of(text).any(|prefix| reaches(Kind::Prefix, bucket, prefix))
+                    || reaches(Kind::AnyPrefix, "", "") && prefixes_of(text).any(|prefix| reaches(Kind::Prefix, bucket, prefix))
             })
     }
 
@@ -303,15 +302,8 @@ mod tests {
             let revocations = Revocations::default();
             revocations.add(&revocation("acme", Taken::Prefix { bucket: bucket.clone(), prefix: taken.to_owned() }, 100));
             let place = Some((&bucket, Place::Prefix(prefix)));
-            let url = Facts {
-                tenant: &acme,
-                link_id: None,
-                label: None,
-                place,
-                issuer: None,
-                signing_key: None,
-                issued_at: at(100),
-            };
+            let url =
+                Facts { tenant: &acme, link_id: None, label: None, place, issuer: None, signing_key: None, issued_at: at(100) };
             revocations.hit(&url)
         };
         for (taken, prefix, expected) in

@@ -58,7 +58,11 @@ impl Service {
                 return Err(ServiceError::invalid("issued_before", "beside single URLs", expected));
             }
             Some(at) if at > now => {
-                return Err(ServiceError::invalid("issued_before", format!("{at} (Unix time)"), "an instant that is not to come"));
+                return Err(ServiceError::invalid(
+                    "issued_before",
+                    format!("{at} (Unix time)"),
+                    "an instant that is not to come",
+                ));
             }
             Some(at) => at,
             // What was issued a moment ago may carry the second after this one.

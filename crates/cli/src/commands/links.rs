@@ -14,9 +14,11 @@ use valetkey_model::BucketName;
 /// Those issued here, and those signed offline from their first use on, until a month after their end; the newest first. Never the URLs
 /// themselves: those were shown once.
 #[derive(Args)]
-#[command(after_help = "Columns: link id, state, permission, uses left of all, requests, last use, end, what it is for, label.\n\n\
+#[command(
+    after_help = "Columns: link id, state, permission, uses left of all, requests, last use, end, what it is for, label.\n\n\
     Examples:\n  valetkey links --state active\n  valetkey links --object reports/q3.pdf\n  \
-    valetkey links --label q3-mailing --json | jq -r .link_id")]
+    valetkey links --label q3-mailing --json | jq -r .link_id"
+)]
 pub(crate) struct Links {
     /// Only this one: `lnk_` and 22 characters
     #[arg(value_name = "LINK_ID", conflicts_with_all = ["bucket", "object", "label", "state"])]

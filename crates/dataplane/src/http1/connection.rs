@@ -240,10 +240,7 @@ async fn send(
 struct CutShort;
 
 /// Sends, unless it is cut: asked when it has to wait, so that what goes out at once is as fast as it can be.
-async fn unless_cut(
-    mut cut: Option<Box<dyn Cut>>,
-    sending: impl Future<Output = Result<(), BoxError>>,
-) -> Result<(), BoxError> {
+async fn unless_cut(mut cut: Option<Box<dyn Cut>>, sending: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
     let mut sending = pin!(sending);
     let mut has_waited = false;
     poll_fn(|cx| {

@@ -95,9 +95,7 @@ fn issuing(piece: Piece) -> Piece {
     .answer(200, Answer::json::<AccessTokenBody>("The token."))
     .answers([invalid(), unauthenticated(), too_large(), too_slow()])
     .answers(anywhere());
-    piece
-        .operation(HttpMethod::Post, "/vk/v1/signed-urls", issue)
-        .operation(HttpMethod::Post, "/vk/v1/token", token)
+    piece.operation(HttpMethod::Post, "/vk/v1/signed-urls", issue).operation(HttpMethod::Post, "/vk/v1/token", token)
 }
 
 fn buckets(piece: Piece) -> Piece {

@@ -9,9 +9,7 @@ use crate::translate::{
     TOKEN_HEADER, access_token_body, after_cursor, bucket_body, cursor, etag_of, invalid, issue_request, issued_body, new_bucket,
     not_json, object_body,
 };
-use crate::wire::{
-    BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, SignedUrlBody, TokenBody,
-};
+use crate::wire::{BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, SignedUrlBody, TokenBody};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Parts;

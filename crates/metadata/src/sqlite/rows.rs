@@ -2,8 +2,7 @@
 
 use super::fault::Fault;
 use crate::{
-    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow,
-    UploadRow,
+    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;

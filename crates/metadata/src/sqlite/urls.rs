@@ -103,9 +103,7 @@ pub(super) fn urls(
             let issued_at = after.map_or(i64::MAX, |after| after.issued_at.as_micros());
             rows::all(&snapshot, statements::URLS_OF_TENANT, params![tenant, issued_at, before, limit], decode)
         }
-        UrlsOf::Label(label) => {
-            rows::all(&snapshot, statements::URLS_OF_LABEL, params![tenant, label, before, limit], decode)
-        }
+        UrlsOf::Label(label) => rows::all(&snapshot, statements::URLS_OF_LABEL, params![tenant, label, before, limit], decode),
         UrlsOf::Bucket(bucket) => {
             let (target, number) = after.map_or(("", i64::MIN), |after| (&after.target, after.number));
             let bound = params![tenant, bucket.as_str(), target, number, limit];

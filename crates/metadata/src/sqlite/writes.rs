@@ -5,8 +5,8 @@ use super::{reads, rows, urls};
 use crate::ledger::Ledger;
 use crate::{
     ApiKeyChange, ApiKeyRow, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow,
-    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow,
-    SigningKeyState, Spend, Swept, TenantRow, UploadRow, faults, statements,
+    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow, SigningKeyState, Spend,
+    Swept, TenantRow, UploadRow, faults, statements,
 };
 use rusqlite::{Connection, params};
 use valetkey_model::{

@@ -148,10 +148,8 @@ async fn another_tenants_are_never_hit() {
         world.chief_takes(taken).await;
     }
     let their_key = world.service.signing_keys(&world.principal("boss"), None, 10).unwrap().signing_keys[0].id.clone();
-    for (taken, what) in [
-        (Taken::ApiKey("stranger".parse().unwrap()), "API key"),
-        (Taken::SigningKey(their_key), "signing key"),
-    ] {
+    for (taken, what) in [(Taken::ApiKey("stranger".parse().unwrap()), "API key"), (Taken::SigningKey(their_key), "signing key")]
+    {
         let refused = world.take_back("chief", all_of(taken)).await.unwrap_err();
         assert!(matches!(refused, ServiceError::NotFound { what: found } if found == what), "{refused:?}");
     }
@@ -171,7 +169,8 @@ async fn who_may_take_back_what() {
     let issued = world.issue(request("a", Form::Token, Terms::new(Permission::Read))).await;
     let one = || Taken::Link(issued.link_id);
     let app_key = || Taken::ApiKey("app".parse().unwrap());
-    let missing = |scope| move |error: &ServiceError| matches!(error, ServiceError::MissingScope { scope: found } if *found == scope);
+    let missing =
+        |scope| move |error: &ServiceError| matches!(error, ServiceError::MissingScope { scope: found } if *found == scope);
     let check = async |id: &str, taken: Taken, refused: Option<&dyn Fn(&ServiceError) -> bool>| {
         let outcome = world.take_back(id, all_of(taken.clone())).await;
         match (outcome, refused) {
@@ -208,7 +207,8 @@ async fn a_limited_principal_stays_within_its_buckets() {
     let within = world.issue(upload).await;
     let limited = world.limited_to("others", "* admin").await;
     let takes = async |taken: Taken| world.service.take_back(&limited, all_of(taken)).await.map(drop);
-    let outside = |outcome: Result<(), ServiceError>| assert!(matches!(outcome, Err(ServiceError::OutsideBuckets)), "{outcome:?}");
+    let outside =
+        |outcome: Result<(), ServiceError>| assert!(matches!(outcome, Err(ServiceError::OutsideBuckets)), "{outcome:?}");
     for taken in [
         Taken::Link(theirs.link_id),
         Taken::Link(LinkId::from_bytes([3; 16])),
@@ -230,9 +230,8 @@ async fn a_limited_principal_stays_within_its_buckets() {
 #[tokio::test]
 async fn an_upload_under_way_is_not_published() {
     let world = world().await;
-    for (number, taken) in [Taken::Label("x".to_owned()), object("1/a"), folder("2/"), Taken::ApiKey("app".parse().unwrap())]
-        .into_iter()
-        .enumerate()
+    for (number, taken) in
+        [Taken::Label("x".to_owned()), object("1/a"), folder("2/"), Taken::ApiKey("app".parse().unwrap())].into_iter().enumerate()
     {
         let name = format!("{number}/a");
         for form in [Form::Token, Form::Link] {
@@ -340,5 +339,81 @@ async fn revocations_are_forgotten_with_the_last_url() {
         let row = world.chief_takes(taken.clone()).await.revocations.remove(0);
         let kept = row.forget_at.since(world.service.now());
         assert!(kept >= least && kept <= most, "{taken:?}: {kept:?}");
+    }
+}
+
+/// URLs of every form, all for the object `dir/a`: with the path to ask for where it is not in the credential.
+async fn every_form(world: &World) -> Vec<(&'static str, Issued, Option<&'static str>)> {
+    let object = world.put("dir/a", b"content").await.object;
+    let asked = |target: Target, form: Form| IssueRequest {
+        target,
+        must_exist: false,
+        ..request("dir/a", form, labelled(Permission::Read))
+    };
+    let folder = asked(Target::Prefix("dir/".to_owned()), Form::Token);
+    vec![
+        ("token", world.issue(request("dir/a", Form::Token, labelled(Permission::Read))).await, None),
+        ("link", world.issue(request("dir/a", Form::Link, labelled(Permission::Read))).await, None),
+        ("folder", world.issue(folder).await, Some("/o/reports/dir/a")),
+        ("file", world.issue(asked(Target::File(object.file_id), Form::Token)).await, None),
+    ]
+}
+
+async fn told(world: &World, issued: &Issued, path: Option<&str>) -> Option<Refusal> {
+    let credential = match (&issued.credential, path) {
+        (Credential::Token { token, .. }, Some(raw_path)) => {
+            redeem::PresentedCredential::Token { token: token.expose(), raw_path }
+        }
+        (Credential::Token { token, path }, None) => redeem::PresentedCredential::Token { token: token.expose(), raw_path: path },
+        (Credential::Link(secret), _) => redeem::PresentedCredential::Link(*secret),
+    };
+    world.redeem(credential, Method::Get, SOMEBODY).await.err()
+}
+
+#[tokio::test]
+async fn every_form_is_hit_alike() {
+    let world = world().await;
+    let kinds = [
+        Taken::Label("x".to_owned()),
+        object("dir/a"),
+        folder("dir/"),
+        folder(""),
+        Taken::ApiKey("app".parse().unwrap()),
+        Taken::Tenant,
+    ];
+    for taken in kinds {
+        let forms = every_form(&world).await;
+        for (form, issued, path) in &forms {
+            assert_eq!(told(&world, issued, *path).await, None, "{form}");
+        }
+        world.chief_takes(taken.clone()).await;
+        for (form, issued, path) in &forms {
+            assert_eq!(told(&world, issued, *path).await, Some(Refusal::Revoked), "{taken:?} {form}");
+        }
+    }
+}
+
+/// Switched off, or without the scope: at once, and only as long as that lasts.
+#[tokio::test]
+async fn every_form_is_worth_what_its_issuer_is() {
+    let world = world().await;
+    let forms = every_form(&world).await;
+    let (chief, app) = (world.principal("chief"), "app".parse::<ApiKeyId>().unwrap());
+    let change = async |scopes: Option<&str>, disabled: bool| {
+        let scopes = scopes.map(|scopes| scopes.parse().unwrap());
+        let update = ApiKeyUpdate { scopes, disabled: Some(disabled), ..ApiKeyUpdate::default() };
+        world.service.update_api_key(&chief, &app, update).await.unwrap();
+    };
+    for (scopes, disabled, expected) in [
+        (None, false, None),
+        (None, true, Some(Refusal::IssuerDisabled)),
+        (None, false, None),
+        (Some("link:issue object:write"), false, Some(Refusal::IssuerDisabled)),
+        (Some("object:read"), false, None),
+    ] {
+        change(scopes, disabled).await;
+        for (form, issued, path) in &forms {
+            assert_eq!(told(&world, issued, *path).await, expected, "{form} {scopes:?} {disabled}");
+        }
     }
 }

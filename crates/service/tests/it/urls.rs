@@ -47,7 +47,11 @@ async fn a_state_is_what_a_request_is_told() {
         }
     }
     for (state, expected) in [(UrlState::Expired, 8), (UrlState::Active, 0), (UrlState::UsedUp, 0)] {
-        assert_eq!(world.listed("app", UrlQuery { state: Some(state), ..UrlQuery::default() }).await.len(), expected, "{state:?}");
+        assert_eq!(
+            world.listed("app", UrlQuery { state: Some(state), ..UrlQuery::default() }).await.len(),
+            expected,
+            "{state:?}"
+        );
     }
 }
 
@@ -102,13 +106,7 @@ async fn who_sees_what() {
     let theirs = world.service.url(&stranger, &for_reports.link_id).await;
     assert!(matches!(theirs, Err(ServiceError::NotFound { what: "link" })), "{theirs:?}");
 
-    let new = NewApiKey {
-        id: None,
-        scopes: "*".parse().unwrap(),
-        buckets: vec![others.clone()],
-        expires_at: None,
-        bearer: None,
-    };
+    let new = NewApiKey { id: None, scopes: "*".parse().unwrap(), buckets: vec![others.clone()], expires_at: None, bearer: None };
     let made = world.service.create_api_key(&world.principal("chief"), new, address("192.0.2.9")).await.unwrap();
     let limited = world.service.authenticate(&made.secret, address("192.0.2.9")).unwrap();
     let page = world.service.urls(&limited, &UrlQuery::default(), None, 10).await.unwrap();

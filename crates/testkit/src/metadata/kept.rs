@@ -5,8 +5,8 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Publication, ReservationRow, RevocationRow, SigningKeyRow,
-    Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
+    ApiKeyRow, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken,
+    TenantRow, UploadRow, UrlRow, UrlTarget,
 };
 use valetkey_model::{FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
 

@@ -175,7 +175,11 @@ impl Model {
                 let publication = Publication {
                     condition,
                     expires_at: days_kept.map(|days| trial.now().plus(DAY * days)),
-                    guard: Guard { tenant: name("acme"), url: link_id.map(|id| UrlMarks::of_link(id, trial.now())), api_key: None },
+                    guard: Guard {
+                        tenant: name("acme"),
+                        url: link_id.map(|id| UrlMarks::of_link(id, trial.now())),
+                        api_key: None,
+                    },
                     spend: link_id.zip(*uses).map(|(link_id, uses)| Spend {
                         grant: GrantKey { tenant: name("acme"), signing_key: None, link_id },
                         uses: NonZeroU32::new(uses).unwrap(),

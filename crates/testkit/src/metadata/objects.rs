@@ -143,7 +143,8 @@ pub async fn a_revoked_link_publishes_nothing(trial: Trial) {
     let store = trial.open_furnished().await;
     let link_id = trial.link_id();
     let by_link = |key: &str| {
-        let guard = Guard { tenant: name("acme"), url: Some(UrlMarks::of_link(link_id, trial.now())), api_key: Some(name("cid")) };
+        let guard =
+            Guard { tenant: name("acme"), url: Some(UrlMarks::of_link(link_id, trial.now())), api_key: Some(name("cid")) };
         Publication { guard, ..trial.publication(key) }
     };
     store.revoke(vec![RevocationRow { tenant: name("other"), ..trial.revocation(link_id) }]).await.unwrap();

@@ -73,7 +73,8 @@ pub async fn urls_come_in_pages(trial: Trial) {
     }
     store.create_urls(rows.clone(), Vec::new()).await.unwrap();
     let newest: Vec<&UrlRow> = rows.iter().rev().collect();
-    let of = |wanted: &dyn Fn(&UrlRow) -> bool| newest.iter().filter(|row| wanted(row)).map(|row| row.link_id).collect::<Vec<_>>();
+    let of =
+        |wanted: &dyn Fn(&UrlRow) -> bool| newest.iter().filter(|row| wanted(row)).map(|row| row.link_id).collect::<Vec<_>>();
     let reports = name("reports");
     let mut by_place: Vec<&UrlRow> = rows.iter().filter(|row| row.bucket == reports).collect();
     by_place.sort_by(|a, b| a.target.as_str().cmp(b.target.as_str()));
@@ -159,7 +160,10 @@ pub async fn uses_are_added_up(trial: Trial) {
         touch(lost, earlier, 1, None),
     ];
     store.touch_urls(touches).await.unwrap();
-    store.touch_urls(vec![touch(known.link_id, earlier, 5, None), touch(signed.link_id, later, 1, Some(signed.clone()))]).await.unwrap();
+    store
+        .touch_urls(vec![touch(known.link_id, earlier, 5, None), touch(signed.link_id, later, 1, Some(signed.clone()))])
+        .await
+        .unwrap();
     let found = async |link_id: LinkId| store.url(&name("acme"), &link_id).await.unwrap().map(|entry| entry.url);
     assert_eq!(found(known.link_id).await, Some(UrlRow { n_requests: 7, last_used_at: Some(later), ..known }));
     assert_eq!(found(signed.link_id).await, Some(UrlRow { n_requests: 4, last_used_at: Some(later), ..signed }));

@@ -1,7 +1,7 @@
 //! URLs that were issued: listed, looked at, taken back.
 
 use super::{api, page, too_large, too_slow, writing_api};
-use crate::wire::urls::{Label, ListedUrlBody, ListedUrlsBody, NewRevocationsBody, RevokedBody, State};
+use crate::wire::urls::{Label, ListedUrlBody, ListedUrlsBody, NewRevocationsBody, RevokedBody, SignedUrlState};
 use serde_json::json;
 use valetkey_http_common::openapi::schemas::{BucketName, LinkId, ObjectKey};
 use valetkey_http_common::openapi::{Answer, HttpMethod, Piece, path, query};
@@ -17,7 +17,7 @@ pub(super) fn describe(piece: Piece) -> Piece {
             query::<BucketName>("bucket", "Only those for this bucket."),
             query::<ObjectKey>("key", "Only those for this object, not for a folder it is in. With `bucket`."),
             query::<Label>("label", "Only those with this label."),
-            query::<State>("state", "Only those in this state."),
+            query::<SignedUrlState>("state", "Only those in this state."),
         ])
         .parameters(page())
         .answer(200, Answer::json::<ListedUrlsBody>("A page."));
@@ -32,10 +32,11 @@ pub(super) fn describe(piece: Piece) -> Piece {
         .json::<NewRevocationsBody>("One of these.", true, json!({"label": "q3-mailing", "cut": true}))
         .answer(200, Answer::json::<RevokedBody>("They are dead."))
         .answers([no_bucket_or_key(), too_large(), too_slow()]);
-    piece
-        .get_and_head("/vk/v1/signed-urls", list)
-        .get_and_head("/vk/v1/signed-urls/{link_id}", show)
-        .operation(HttpMethod::Post, "/vk/v1/revocations", revoke)
+    piece.get_and_head("/vk/v1/signed-urls", list).get_and_head("/vk/v1/signed-urls/{link_id}", show).operation(
+        HttpMethod::Post,
+        "/vk/v1/revocations",
+        revoke,
+    )
 }
 
 fn no_bucket_or_key() -> (u16, Answer) {

@@ -28,7 +28,13 @@ pub(crate) fn new_revocation(body: RevocationsBody) -> Result<NewRevocation, Ser
         (None, None, None) => None,
         (Some(bucket), Some(key), None) => Some(Taken::Object { bucket, key }),
         (Some(bucket), None, Some(prefix)) => Some(Taken::Prefix { bucket, prefix: checked_prefix(prefix)? }),
-        _ => return Err(invalid("bucket", "alone, missing, or with `key` and `prefix`", "`bucket` with either `key` or `prefix`")),
+        _ => {
+            return Err(invalid(
+                "bucket",
+                "alone, missing, or with `key` and `prefix`",
+                "`bucket` with either `key` or `prefix`",
+            ));
+        }
     };
     if body.all == Some(false) {
         return Err(invalid("all", "false", "`true`, or nothing"));
@@ -46,7 +52,8 @@ pub(crate) fn new_revocation(body: RevocationsBody) -> Result<NewRevocation, Ser
     let single = [link_ids, token_ids].into_iter().flatten().map(|ids| ids.into_iter().map(Taken::Link).collect());
     let mut named: Vec<Vec<Taken>> = single.chain(several.into_iter().flatten().map(|taken| vec![taken])).collect();
     let (Some(taken), true) = (named.pop(), named.is_empty()) else {
-        let expected = "one of `link_ids`, `token_ids`, `label`, `bucket` with `key` or `prefix`, `api_key`, `signing_key`, `all`";
+        let expected =
+            "one of `link_ids`, `token_ids`, `label`, `bucket` with `key` or `prefix`, `api_key`, `signing_key`, `all`";
         return Err(invalid("body", "nothing, or more than one thing", expected));
     };
     let issued_until = body.issued_before.map(|at| Timestamp::from_micros(at.as_microsecond()));

@@ -28,7 +28,7 @@ schema!(
 schema!(
     /// What becomes of a request with a URL: it works; its time is to come; it is over; it was taken back; its uses are spent. Whether
     /// its object is there, and what its issuer may do now, is another matter.
-    pub(crate) State = String { enum_values: Some(["active", "not_yet_valid", "expired", "revoked", "used_up"]) }
+    pub(crate) SignedUrlState = String { enum_values: Some(["active", "not_yet_valid", "expired", "revoked", "used_up"]) }
 );
 schema!(
     /// Token or link.
@@ -247,7 +247,7 @@ pub(crate) struct ListedUrlBody {
     #[schema(value_type = schemas::LinkId)]
     pub(crate) link_id: LinkId,
     /// What becomes of a request with it.
-    #[schema(value_type = State)]
+    #[schema(value_type = SignedUrlState)]
     pub(crate) state: &'static str,
     /// Token or link.
     #[schema(value_type = FormWord)]
