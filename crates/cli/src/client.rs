@@ -191,6 +191,28 @@ pub(crate) struct NewBucket<'a> {
     pub(crate) public: bool,
 }
 
+/// A signed URL as the API describes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListedUrl {
+    pub(crate) link_id: String,
+    #[serde(default)]
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) permission: String,
+    #[serde(default)]
+    pub(crate) bucket: String,
+    pub(crate) key: Option<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) label: Option<String>,
+    pub(crate) uses: Option<u64>,
+    pub(crate) uses_left: Option<u64>,
+    #[serde(default)]
+    pub(crate) n_requests: u64,
+    pub(crate) last_used_at: Option<String>,
+    #[serde(default)]
+    pub(crate) expires_at: String,
+}
+
 /// An API key as the API describes it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ApiKey {
@@ -366,14 +388,17 @@ impl Client {
         self.post("/vk/v1/explain", question, About::Server)
     }
 
-    pub(crate) fn revoke(&self, link_ids: &[LinkId]) -> anyhow::Result<()> {
-        #[derive(Serialize)]
-        struct Revocations<'a> {
-            link_ids: &'a [LinkId],
-        }
-        let body = encoded(&Revocations { link_ids })?;
-        self.send(self.json_request(Method::POST, "/vk/v1/revocations", &body)?, About::Server)?;
-        Ok(())
+    pub(crate) fn revoke(&self, what: &Value) -> anyhow::Result<Value> {
+        self.post("/vk/v1/revocations", what, About::Server)
+    }
+
+    /// Each signed URL that `query` asks for, which is empty or ends in `&`.
+    pub(crate) fn each_signed_url(&self, query: &str, act: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.each_of(&format!("/vk/v1/signed-urls?{query}"), "signed_urls", About::Server, act)
+    }
+
+    pub(crate) fn signed_url(&self, link_id: &LinkId) -> anyhow::Result<Value> {
+        json(self.send(self.request(Method::GET, &format!("/vk/v1/signed-urls/{link_id}"), ())?, About::Server)?)
     }
 
     /// A request for `target`: a path with its query beneath the server's URL, or a whole URL of the same holder's.

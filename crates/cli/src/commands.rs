@@ -15,6 +15,7 @@ mod sign;
 mod revoke;
 
 mod explain;
+mod links;
 
 mod bucket;
 
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     Revoke(revoke::Revoke),
     Explain(explain::Explain),
+    Links(links::Links),
     #[command(subcommand)]
     Bucket(bucket::Bucket),
     #[command(subcommand)]
@@ -53,6 +55,7 @@ impl Command {
             Self::Sign(command) => command.run(),
             Self::Revoke(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::Links(command) => command.run(),
             Self::Bucket(command) => command.run(),
             Self::ApiKey(command) => command.run(),
             Self::SigningKey(command) => command.run(),

@@ -1,7 +1,7 @@
 //! An object as an HTTP answer: preconditions, ranges, headers, and the body that sends it.
 
 use crate::MeterError;
-use crate::body::{FileBody, FilePlan, Meter, Part, ResponseBody};
+use crate::body::{Cut, FileBody, FilePlan, Meter, Part, ResponseBody};
 use crate::face::{Face, status};
 use bytes::Bytes;
 use http::header::{
@@ -24,7 +24,7 @@ use valetkey_http_common::security::Caching;
 use valetkey_http_common::view::view;
 use valetkey_model::{Disposition, Refusal, Timestamp};
 use valetkey_service::redeem::{Delivery, Usage};
-use valetkey_service::{ObjectRow, OpenBlob};
+use valetkey_service::{ObjectRow, OpenBlob, Transfer};
 
 /// Up to this size an unlimited answer is read into memory and written in one call with its head. Measured: from 4 KiB on, over
 /// many files, `sendfile` after the head costs less than copying.
@@ -160,7 +160,7 @@ fn several(head: &mut Response<()>, ranges: &[ByteRange], size: u64, boundary: [
 
 /// The body of an answer: metered under a limited grant, in one piece if it is small.
 pub fn send(delivery: Delivery, framing: Option<Multipart>) -> ResponseBody {
-    let Delivery { blob, ranges, usage, .. } = delivery;
+    let Delivery { blob, ranges, usage, transfer, .. } = delivery;
     let meter = usage.map(|usage| Box::new(LedgerMeter { usage, next: Next::First }));
     if let (None, None, [range]) = (&meter, &framing, ranges.as_slice())
         && let Some(bytes) = read_inline(&blob, range)
@@ -176,9 +176,19 @@ pub fn send(delivery: Delivery, framing: Option<Multipart>) -> ResponseBody {
         None => (ranges.into_iter().map(|range| Part { preface: Bytes::new(), range }).collect(), Bytes::new()),
     };
     let plan = FilePlan { file, parts, trailer };
-    match meter {
-        Some(meter) => FileBody::metered(plan, meter).into(),
-        None => FileBody::new(plan).into(),
+    let body = match meter {
+        Some(meter) => FileBody::metered(plan, meter),
+        None => FileBody::new(plan),
+    };
+    match transfer {
+        Some(transfer) => body.until(Box::new(transfer)).into(),
+        None => body.into(),
+    }
+}
+
+impl Cut for Transfer {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Transfer::poll_cut(self, cx)
     }
 }
 

@@ -121,6 +121,12 @@ pub trait Observer: Send {
     fn ended(&mut self, sent: u64, whole: bool);
 }
 
+/// Tells when a body must end early, as if its connection had broken.
+pub trait Cut: Send {
+    /// Ready when the body is to end now. Asked whenever it has to wait, from the first time on; the task is then woken.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
 enum Watch {
     Nobody,
     Observer(Box<dyn Observer>),
@@ -140,6 +146,7 @@ pub struct FileBody {
     is_finishing: bool,
     is_over: bool,
     watch: Watch,
+    pub(crate) cut: Option<Box<dyn Cut>>,
 }
 
 impl ResponseBody {
@@ -255,7 +262,15 @@ impl FileBody {
             is_finishing: false,
             is_over: false,
             watch,
+            cut: None,
         }
+    }
+
+    /// The same, which goes on only until `cut` says so.
+    #[must_use]
+    pub fn until(mut self, cut: Box<dyn Cut>) -> FileBody {
+        self.cut = Some(cut);
+        self
     }
 
     /// How many file bytes may go now, at least one: asks the meter when everything permitted was sent.

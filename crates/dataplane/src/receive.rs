@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use valetkey_http_common::disposition;
 use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
 use valetkey_model::{DigestRule, Refusal};
-use valetkey_service::{Condition, DigestSet, ObjectRow, PartUpload, ServiceError, Upload, UploadOptions};
+use valetkey_service::{Condition, DigestSet, ObjectRow, PartUpload, ServiceError, Transfer, Upload, UploadOptions};
 
 /// Below this many bytes in [`PACE_OVER`] an upload is too slow.
 const PACE_BYTES: u64 = 60 << 10;
@@ -41,11 +41,20 @@ pub trait Taker: Send {
     ///
     /// Whatever ends the upload.
     fn take(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Takes out what tells when the upload is to end early, if anything does.
+    fn transfer(&mut self) -> Option<Transfer> {
+        None
+    }
 }
 
 impl Taker for Upload {
     async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
         self.write(bytes).await
+    }
+
+    fn transfer(&mut self) -> Option<Transfer> {
+        Upload::transfer(self)
     }
 }
 
@@ -53,14 +62,28 @@ impl Taker for PartUpload {
     async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
         self.write(bytes).await
     }
+
+    fn transfer(&mut self) -> Option<Transfer> {
+        PartUpload::transfer(self)
+    }
 }
 
-/// Hands the body to `taker`, piece by piece, as long as it comes fast enough.
+/// Hands the body to `taker`, piece by piece, as long as it comes fast enough and the URL it comes by is not taken back with a cut.
 ///
 /// # Errors
 ///
-/// [`ReceiveError::BrokenOff`]; [`Refusal::TooSlow`]; whatever `taker` fails with.
+/// [`ReceiveError::BrokenOff`]; [`Refusal::TooSlow`], [`Refusal::Revoked`]; whatever `taker` fails with.
 pub async fn receive<B>(body: B, taker: &mut impl Taker) -> Result<(), ReceiveError>
+where
+    B: Body<Data = Bytes> + Send,
+{
+    match taker.transfer() {
+        Some(transfer) => transfer.unless_cut(take_all(body, taker)).await.map_err(ServiceError::from)?,
+        None => take_all(body, taker).await,
+    }
+}
+
+async fn take_all<B>(body: B, taker: &mut impl Taker) -> Result<(), ReceiveError>
 where
     B: Body<Data = Bytes> + Send,
 {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
 use valetkey_metadata::{
     BucketRow, GrantKey, Guard, MetadataError, MetadataStore, Publication, PublishCondition, PublishError, Spend, TenantRow,
+    UrlMarks,
 };
 use valetkey_model::{BlobId, Clock as _, FileId, FileNumber, LinkId, PutMode, Refusal, Region, Retention, TenantName};
 use valetkey_testkit::FixedClock;
@@ -97,7 +98,7 @@ fn publication(number: u64, clock: &FixedClock) -> Result<Publication, Failure> 
         now: clock.now(),
         expires_at: None,
         condition: PublishCondition { mode: PutMode::Replace, absent: false, replaces: None, incarnation: None },
-        guard: Guard { tenant: tenant.clone(), link_id: Some(link_id), api_key: None },
+        guard: Guard { tenant: tenant.clone(), url: Some(UrlMarks::of_link(link_id, clock.now())), api_key: None },
         spend: Some(Spend {
             grant: GrantKey { tenant, signing_key: None, link_id },
             uses: NonZeroU32::MIN,

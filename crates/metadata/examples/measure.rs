@@ -1,4 +1,4 @@
-//! How fast the store is here: durable writes by 1, 16 and 128 callers at once, and reads by primary key.
+//! How fast the store is here: durable writes by 1, 16 and 128 callers at once, reads by primary key, and issued URLs.
 //!
 //! `cargo run --release -p valetkey-metadata --example measure [-- DIRECTORY]`: the directory should be on the disk that counts.
 
@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use valetkey_metadata::sqlite::{SqliteOptions, SqliteStore};
-use valetkey_metadata::{BucketRow, Guard, MetadataStore, Publication, PublishCondition, TenantRow};
-use valetkey_model::{BlobId, BucketName, Clock as _, FileId, FileNumber, ObjectKey, PutMode, Region, Retention, TenantName};
+use valetkey_metadata::{BucketRow, Guard, LinkRow, MetadataStore, Publication, PublishCondition, TenantRow};
+use valetkey_model::{
+    BlobId, BucketName, Clock as _, FileId, FileNumber, LinkId, ObjectKey, Permission, PutMode, Region, Retention, SecretDigest,
+    TenantName, Terms, Timestamp,
+};
 use valetkey_testkit::FixedClock;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -60,6 +63,16 @@ async fn main() -> Result<(), Failure> {
         })
         .await?;
     }
+    for (what, n_urls, callers) in [("arrays of 100 issued links", 100, 8), ("single issued links", 1, 64)] {
+        let (store, next) = (Arc::clone(&store), Arc::new(AtomicU32::new(n_urls)));
+        let now = clock.now();
+        report(what, callers, async move || {
+            let first = next.fetch_add(n_urls, Ordering::Relaxed);
+            let links = (first..first + n_urls).map(|number| link(number, n_urls, now)).collect::<Result<_, _>>()?;
+            Ok(store.create_links(links).await?)
+        })
+        .await?;
+    }
     Ok(())
 }
 
@@ -104,7 +117,28 @@ fn key(number: u32) -> Result<ObjectKey, Failure> {
     Ok(format!("reports/{:08x}.pdf", number.wrapping_mul(2_654_435_761)).parse()?)
 }
 
-fn publication(number: u32, now: valetkey_model::Timestamp) -> Result<Publication, Failure> {
+/// A link whose id and secret lie anywhere in their indexes; another one for each `series`.
+fn link(number: u32, series: u32, now: Timestamp) -> Result<LinkRow, Failure> {
+    let scattered = (u128::from(number) << 32 | u128::from(series)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let mut secret = [0; 32];
+    for (byte, value) in secret.iter_mut().zip(scattered.to_le_bytes()) {
+        *byte = value;
+    }
+    Ok(LinkRow {
+        link_id: LinkId::from_bytes(scattered.to_be_bytes()),
+        tenant: "acme".parse()?,
+        secret: SecretDigest::from_bytes(secret),
+        bucket: "reports".parse()?,
+        key: key(number)?,
+        file_id: None,
+        terms: Terms { label: Some("q3".to_owned()), ..Terms::new(Permission::Read) },
+        issued_at: now,
+        not_before: None,
+        expires_at: now.plus(Duration::from_secs(3600)),
+    })
+}
+
+fn publication(number: u32, now: Timestamp) -> Result<Publication, Failure> {
     let scattered = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     Ok(Publication {
         bucket: "reports".parse()?,
@@ -121,7 +155,7 @@ fn publication(number: u32, now: valetkey_model::Timestamp) -> Result<Publicatio
         now,
         expires_at: None,
         condition: PublishCondition { mode: PutMode::Create, absent: false, replaces: None, incarnation: None },
-        guard: Guard { tenant: "acme".parse()?, link_id: None, api_key: None },
+        guard: Guard { tenant: "acme".parse()?, url: None, api_key: None },
         spend: None,
         completes: None,
     })

@@ -22,13 +22,15 @@ mod record;
 pub mod sqlite;
 mod statements;
 mod store;
+mod url;
 
 pub use error::MetadataError;
 pub use record::{
     ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, ObjectRow,
-    PartRow, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    PartRow, ReservationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 pub use store::{
     BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MetadataStore, ObjectPage, Publication,
     PublishCondition, PublishError, Published, Spend, Swept,
 };
+pub use url::{RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of};

@@ -255,19 +255,6 @@ pub struct LinkRow {
     pub expires_at: Timestamp,
 }
 
-/// A URL taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevocationRow {
-    /// Whose URL it was.
-    pub tenant: TenantName,
-    /// The URL's handle.
-    pub link_id: LinkId,
-    /// When it was taken back.
-    pub revoked_at: Timestamp,
-    /// From when on it need not be remembered: the URL would not have lived longer.
-    pub forget_at: Timestamp,
-}
-
 /// A limited grant, as the ledger names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantKey {

@@ -11,6 +11,7 @@ mod migrations;
 mod readers;
 mod reads;
 mod rows;
+mod urls;
 mod writer;
 mod writes;
 
@@ -21,8 +22,8 @@ use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement}
 use crate::{
     ApiKeyChange, ApiKeyRow, BucketPage, BucketRow, Confirmation, FileRef, FileRow, GrantKey, IdempotentCallKey,
     IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow, Publication,
-    PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, TenantRow, UploadRow, faults,
-    statements,
+    PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadRow,
+    UrlCursor, UrlEntry, UrlRow, UrlTouch, UrlsOf, faults, statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -249,8 +250,42 @@ impl MetadataStore for SqliteStore {
         self.writer.write(move |connection| Ok(writes::forget_blobs(connection, &blobs)?)).await
     }
 
-    async fn create_links(&self, links: Vec<LinkRow>) -> Result<(), MetadataError> {
-        self.writer.write(move |connection| Ok(writes::create_links(connection, &links)?)).await
+    async fn create_urls(&self, urls: Vec<UrlRow>, links: Vec<LinkRow>) -> Result<(), MetadataError> {
+        let write = move |connection: &_| {
+            urls::create_urls(connection, &urls)?;
+            Ok(writes::create_links(connection, &links)?)
+        };
+        self.writer.write(write).await
+    }
+
+    async fn url(&self, tenant: &TenantName, link_id: &LinkId) -> Result<Option<UrlEntry>, MetadataError> {
+        let (tenant, link_id) = (tenant.clone(), *link_id);
+        self.readers.read(move |connection| urls::url(connection, &tenant, &link_id)).await
+    }
+
+    async fn urls(
+        &self,
+        tenant: &TenantName,
+        of: &UrlsOf,
+        after: Option<&UrlCursor>,
+        limit: u32,
+    ) -> Result<Vec<UrlEntry>, MetadataError> {
+        let (tenant, of, after) = (tenant.clone(), of.clone(), after.cloned());
+        self.readers.read(move |connection| urls::urls(connection, &tenant, &of, after.as_ref(), limit)).await
+    }
+
+    async fn touch_urls(&self, touches: Vec<UrlTouch>) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(urls::touch_urls(connection, touches)?)).await
+    }
+
+    async fn latest_issue(&self, tenant: &TenantName, until: Timestamp) -> Result<Option<Timestamp>, MetadataError> {
+        let tenant = tenant.clone();
+        self.readers
+            .read(move |connection| {
+                let bound = params![tenant.as_str(), until.as_micros()];
+                rows::first(connection, statements::LATEST_ISSUE, bound, |row| rows::instant(row, 0))
+            })
+            .await
     }
 
     async fn link_by_secret(&self, secret: &SecretDigest) -> Result<Option<LinkRow>, MetadataError> {
@@ -269,14 +304,18 @@ impl MetadataStore for SqliteStore {
             .await
     }
 
-    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<(), MetadataError> {
-        self.writer.write(move |connection| Ok(writes::revoke(connection, &revocations)?)).await
+    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<Vec<RevocationRow>, MetadataError> {
+        self.writer.write(move |connection| Ok(urls::revoke(connection, &revocations)?)).await
     }
 
-    async fn revocations(&self, now: Timestamp) -> Result<Vec<RevocationRow>, MetadataError> {
-        self.readers
-            .read(move |connection| rows::all(connection, statements::REVOCATIONS, [now.as_micros()], rows::revocation))
-            .await
+    async fn revocations(
+        &self,
+        now: Timestamp,
+        after: Option<(&TenantName, &Taken)>,
+        limit: u32,
+    ) -> Result<Vec<RevocationRow>, MetadataError> {
+        let after = after.map(|(tenant, taken)| (tenant.clone(), taken.clone()));
+        self.readers.read(move |connection| urls::revocations(connection, now, after.as_ref(), limit)).await
     }
 
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {

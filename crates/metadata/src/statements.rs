@@ -57,6 +57,19 @@ macro_rules! idempotent_call_columns {
     };
 }
 
+macro_rules! url_columns {
+    () => {
+        "tenant, link_id, signing_key, bucket, object_key, is_prefix, permission, uses, label, issuer, issued_at, not_before, \
+         expires_at, n_requests, last_used_at"
+    };
+}
+
+macro_rules! broad_revocation_columns {
+    () => {
+        "tenant, kind, bucket, value, issued_until, revoked_at, forget_at"
+    };
+}
+
 macro_rules! upload_columns {
     () => {
         "id, tenant, bucket, object_key, created_by, created_at, expires_at"
@@ -141,11 +154,39 @@ statements! {
     LINK_BY_SECRET = "SELECT ", link_columns!(), " FROM links WHERE secret = $1";
     LINK = "SELECT ", link_columns!(), " FROM links WHERE tenant = $1 AND link_id = $2";
 
+    INSERT_URL_IF_NEW = "INSERT INTO urls (", url_columns!(), ") \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (tenant, link_id) DO NOTHING";
+    URL = "SELECT ", url_columns!(), ", number FROM urls WHERE tenant = $1 AND link_id = $2";
+    URLS_OF_TENANT = "SELECT ", url_columns!(), ", number FROM urls WHERE tenant = $1 AND (issued_at, number) < ($2, $3) \
+        ORDER BY issued_at DESC, number DESC LIMIT $4";
+    URLS_OF_LABEL = "SELECT ", url_columns!(), ", number FROM urls WHERE tenant = $1 AND label = $2 AND number < $3 \
+        ORDER BY number DESC LIMIT $4";
+    URLS_OF_BUCKET = "SELECT ", url_columns!(), ", number FROM urls WHERE tenant = $1 AND bucket = $2 \
+        AND (object_key, number) > ($3, $4) ORDER BY object_key, number LIMIT $5";
+    URLS_OF_OBJECT = "SELECT ", url_columns!(), ", number FROM urls WHERE tenant = $1 AND bucket = $2 AND object_key = $3 \
+        AND is_prefix = 0 AND number < $4 ORDER BY number DESC LIMIT $5";
+    TOUCH_URL = "UPDATE urls SET n_requests = n_requests + $1, last_used_at = CASE WHEN last_used_at > $2 THEN last_used_at \
+        ELSE $2 END WHERE tenant = $3 AND link_id = $4";
+    LATEST_ISSUE = "SELECT issued_at FROM urls WHERE tenant = $1 AND issued_at <= $2 ORDER BY issued_at DESC LIMIT 1";
+
     REVOKE = "INSERT INTO revocations (tenant, link_id, revoked_at, forget_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (tenant, link_id) DO UPDATE SET forget_at = excluded.forget_at \
         WHERE excluded.forget_at > revocations.forget_at";
-    REVOCATIONS = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE forget_at > $1";
+    REVOCATION = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE tenant = $1 AND link_id = $2";
+    REVOCATIONS = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE (tenant, link_id) > ($1, $2) \
+        AND forget_at > $3 ORDER BY tenant, link_id LIMIT $4";
     IS_REVOKED = "SELECT 1 FROM revocations WHERE tenant = $1 AND link_id = $2";
+    REVOKE_BROADLY = "INSERT INTO broad_revocations (", broad_revocation_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        ON CONFLICT (tenant, kind, bucket, value) DO UPDATE SET issued_until = CASE WHEN excluded.issued_until > \
+        broad_revocations.issued_until THEN excluded.issued_until ELSE broad_revocations.issued_until END, forget_at = \
+        CASE WHEN excluded.forget_at > broad_revocations.forget_at THEN excluded.forget_at ELSE broad_revocations.forget_at END";
+    BROAD_REVOCATION = "SELECT ", broad_revocation_columns!(), " FROM broad_revocations \
+        WHERE tenant = $1 AND kind = $2 AND bucket = $3 AND value = $4";
+    BROAD_REVOCATIONS = "SELECT ", broad_revocation_columns!(), " FROM broad_revocations \
+        WHERE (tenant, kind, bucket, value) > ($1, $2, $3, $4) AND forget_at > $5 ORDER BY tenant, kind, bucket, value LIMIT $6";
+    HAS_BROAD_REVOCATIONS = "SELECT 1 FROM broad_revocations WHERE tenant = $1 LIMIT 1";
+    IS_REVOKED_BROADLY = "SELECT 1 FROM broad_revocations WHERE tenant = $1 AND kind = $2 AND bucket = $3 AND value = $4 \
+        AND issued_until >= $5";
 
     LEDGER = "SELECT state FROM ledgers WHERE tenant = $1 AND signing_key = $2 AND link_id = $3";
     UPSERT_LEDGER = "INSERT INTO ledgers (tenant, signing_key, link_id, state, forget_at) VALUES ($1, $2, $3, $4, $5) \
@@ -181,6 +222,10 @@ statements! {
         ORDER BY expires_at LIMIT $2)";
     SWEEP_REVOCATIONS = "DELETE FROM revocations WHERE (tenant, link_id) IN (SELECT tenant, link_id FROM revocations \
         WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
+    SWEEP_URLS = "DELETE FROM urls WHERE number IN (SELECT number FROM urls WHERE expires_at <= $1 \
+        ORDER BY expires_at LIMIT $2)";
+    SWEEP_BROAD_REVOCATIONS = "DELETE FROM broad_revocations WHERE (tenant, kind, bucket, value) IN (SELECT tenant, kind, \
+        bucket, value FROM broad_revocations WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
     SWEEP_LEDGERS = "DELETE FROM ledgers WHERE (tenant, signing_key, link_id) IN (SELECT tenant, signing_key, link_id \
         FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
     SWEEP_RESERVATIONS = "DELETE FROM reservations WHERE file_id IN (SELECT file_id FROM reservations WHERE expires_at <= $1 \

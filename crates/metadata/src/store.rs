@@ -3,7 +3,8 @@
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
     ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError,
-    ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadRow, UrlCursor,
+    UrlEntry, UrlMarks, UrlRow, UrlTouch, UrlsOf,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -40,8 +41,9 @@ pub struct ObjectPage {
 pub struct Guard {
     /// Whose link it is.
     pub tenant: TenantName,
-    /// The link; refused as [`Refusal::Revoked`] if it was taken back meanwhile. `None` for a publication by API key.
-    pub link_id: Option<LinkId>,
+    /// The URL; refused as [`Refusal::Revoked`] if it was taken back meanwhile, in whatever way. `None` for a publication by API
+    /// key.
+    pub url: Option<UrlMarks>,
     /// The principal; refused as [`Refusal::IssuerDisabled`] if it is disabled or expired meanwhile, or may no longer write this
     /// to this bucket.
     pub api_key: Option<ApiKeyId>,
@@ -170,7 +172,7 @@ pub enum PublishError {
 pub struct Swept {
     /// Objects whose retention ended, to be dropped from caches.
     pub expired_objects: Vec<(BucketName, ObjectKey)>,
-    /// How many other rows went: links, ledgers, revocations, uploads, reservations.
+    /// How many other rows went: links, URLs, ledgers, revocations, uploads, reservations.
     pub n_rows: u64,
 }
 
@@ -293,16 +295,42 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Forgets a doomed blob after it was deleted.
     async fn forget_blobs(&self, blobs: &[BlobId]) -> Result<(), MetadataError>;
 
-    /// Records links, all or none. [`MetadataError::AlreadyExists`] if an id or secret is taken.
-    async fn create_links(&self, links: Vec<LinkRow>) -> Result<(), MetadataError>;
+    /// Records issued URLs, and of those in link form the links, all or none. A URL that is there already stays as it is;
+    /// [`MetadataError::AlreadyExists`] if a link's id or secret is taken.
+    async fn create_urls(&self, urls: Vec<UrlRow>, links: Vec<LinkRow>) -> Result<(), MetadataError>;
+    /// Records links and their URLs: see [`MetadataStore::create_urls`].
+    async fn create_links(&self, links: Vec<LinkRow>) -> Result<(), MetadataError> {
+        self.create_urls(links.iter().map(UrlRow::of_link).collect(), links).await
+    }
+    /// The URL with this id.
+    async fn url(&self, tenant: &TenantName, link_id: &LinkId) -> Result<Option<UrlEntry>, MetadataError>;
+    /// A page of a tenant's URLs after `after`, at most `limit`; it is the last one if there are fewer.
+    async fn urls(
+        &self,
+        tenant: &TenantName,
+        of: &UrlsOf,
+        after: Option<&UrlCursor>,
+        limit: u32,
+    ) -> Result<Vec<UrlEntry>, MetadataError>;
+    /// Adds to what is known of URLs' uses, and records URLs that are not known. One that is known keeps its other fields.
+    async fn touch_urls(&self, touches: Vec<UrlTouch>) -> Result<(), MetadataError>;
+    /// The latest instant, not after `until`, at which a URL of this tenant was issued.
+    async fn latest_issue(&self, tenant: &TenantName, until: Timestamp) -> Result<Option<Timestamp>, MetadataError>;
     /// The link with this secret.
     async fn link_by_secret(&self, secret: &SecretDigest) -> Result<Option<LinkRow>, MetadataError>;
     /// The link with this id.
     async fn link(&self, tenant: &TenantName, link_id: &LinkId) -> Result<Option<LinkRow>, MetadataError>;
-    /// Takes URLs back; one that is taken back already stays so, with the later `forget_at`.
-    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<(), MetadataError>;
-    /// Every revocation that is to be remembered at `now`.
-    async fn revocations(&self, now: Timestamp) -> Result<Vec<RevocationRow>, MetadataError>;
+    /// Takes URLs back, and gives each revocation as it is now. What is taken back already stays so since it was, and up to the
+    /// later `issued_until`, and is remembered until the later `forget_at`.
+    async fn revoke(&self, revocations: Vec<RevocationRow>) -> Result<Vec<RevocationRow>, MetadataError>;
+    /// At most `limit` of the revocations to be remembered at `now`, in a fixed order, after the one of this tenant and subject;
+    /// they are the last ones if there are fewer.
+    async fn revocations(
+        &self,
+        now: Timestamp,
+        after: Option<(&TenantName, &Taken)>,
+        limit: u32,
+    ) -> Result<Vec<RevocationRow>, MetadataError>;
 
     /// Asks the ledger for a session and a reservation; see [`Ledger::reserve`]. `forget_at` is when the row need not be kept.
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError>;
@@ -339,7 +367,7 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Throws an upload away, dooming its parts; whether there was one.
     async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
 
-    /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links (after
+    /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links and URLs (after
     /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts), reservations (their provisional objects
     /// end with them), idempotent calls.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;

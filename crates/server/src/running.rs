@@ -140,6 +140,7 @@ impl RunningServer {
         listener.shutdown(grace);
         let settled = async {
             service.uses_settled().await;
+            service.redemptions_recorded().await;
             objects.settled().await;
         };
         let settled = control.block_on(async { tokio::time::timeout(SETTLE_GRACE, settled).await });

@@ -49,6 +49,7 @@ impl Service {
     pub async fn housekeeping(&self) -> Result<bool, ServiceError> {
         let now = self.now();
         let swept = self.metadata().sweep(now.minus(REMEMBER), ROUND).await?;
+        self.inner().revocations.forget(now.minus(REMEMBER));
         for (bucket, key) in &swept.expired_objects {
             self.forget_object(bucket, key);
         }

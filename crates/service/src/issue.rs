@@ -2,15 +2,17 @@
 
 use crate::principal::digest_of;
 use crate::stable::Window;
+use crate::urls::facts_of_url;
 use crate::{Principal, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, FileRef, LinkRow, MetadataError, ObjectRow};
+use valetkey_metadata::{BucketRow, FileRef, LinkRow, MetadataError, ObjectRow, UrlRow, UrlTarget};
 use valetkey_model::{
-    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp,
+    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, SigningKeyId, Terms,
+    Timestamp,
 };
 use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
 
@@ -95,7 +97,7 @@ pub enum Target {
 /// Which form the URL is to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// It carries its claims; nothing is stored.
+    /// It carries its claims; stored is only what its owner is to see of it.
     #[default]
     Token,
     /// As a token; where the object key cannot stand in a token's path, or would make it too long, as a link.
@@ -178,40 +180,44 @@ pub struct Issued {
 }
 
 impl Service {
-    /// Issues URLs, all or none. Links are durable when it returns. What was issued before and is the same URL, by
-    /// [`Lifetime::Stable`] or because an [idempotent call](Service::idempotent) is made again, is found again. Scope `link:issue`, and what the URLs themselves permit:
-    /// `object:read` for reading; `object:write`, or `object:create` for creating only. For reading what is public, whoever's,
-    /// no scope.
+    /// Issues URLs, all or none. What is stored of them is durable when it returns. What was issued before and is the same URL, by
+    /// [`Lifetime::Stable`] or because an [idempotent call](Service::idempotent) is made again, is found again. Scope `link:issue`,
+    /// and what the URLs themselves permit: `object:read` for reading; `object:write`, or `object:create` for creating only. For
+    /// reading what is public, whoever's, no scope.
     ///
     /// # Errors
     ///
     /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`]
     /// for bucket, object or file, [`ServiceError::NotUploaded`] for a file that is not there for good, [`ServiceError::Invalid`]
-    /// for terms that cannot be, [`ServiceError::Conflict`] if a stable URL was taken back too often.
+    /// for terms that cannot be, [`ServiceError::Conflict`] if a stable URL was taken back too often, or all such were in this
+    /// window; [`Refusal::TooManyRequests`](valetkey_model::Refusal) to who takes back all of something and issues anew many times
+    /// in a second.
     pub async fn issue(&self, principal: &Principal, requests: Vec<IssueRequest>) -> Result<Vec<Issued>, ServiceError> {
+        let earliest = self.earliest_issue(principal.tenant())?;
         let mut issued = Vec::with_capacity(requests.len());
-        let mut links = Vec::new();
+        let (mut rows, mut links) = (Vec::with_capacity(requests.len()), Vec::new());
         let stable = requests.iter().any(|request| matches!(request.lifetime, Lifetime::Stable { .. }));
         for request in requests {
-            let (url, link) = self.prepare(principal, request).await?;
+            let (url, row, link) = self.prepare(principal, request, earliest).await?;
             issued.push(url);
+            rows.push(row);
             links.extend(link);
         }
         // Only what is not random can be there already.
-        let may_be_there = stable || self.may_be_done_since().is_some();
-        if may_be_there && !links.is_empty() {
-            for found in self.record_or_find(links).await? {
+        if stable || self.may_be_done_since().is_some() {
+            for found in self.record_or_find(rows, links).await? {
                 let same = |url: &&mut Issued| url.link_id == found.link_id;
                 issued.iter_mut().filter(same).for_each(|url| url.expires_at = found.expires_at);
             }
-        } else if !links.is_empty() {
-            self.metadata().create_links(links).await?;
+        } else {
+            self.metadata().create_urls(rows, links).await?;
         }
         Ok(issued)
     }
 
-    /// Records links, all or none, but for those that are there already, which must be the very same: gives these as they are.
-    async fn record_or_find(&self, links: Vec<LinkRow>) -> Result<Vec<LinkRow>, ServiceError> {
+    /// Records URLs and links, all or none, but for those that are there already, which must be the very same: gives these links as
+    /// they are.
+    async fn record_or_find(&self, rows: Vec<UrlRow>, links: Vec<LinkRow>) -> Result<Vec<LinkRow>, ServiceError> {
         let mut distinct: Vec<LinkRow> = Vec::with_capacity(links.len());
         for link in links {
             if !distinct.iter().any(|other| other.secret == link.secret) {
@@ -221,7 +227,7 @@ impl Service {
         let mut all_found = Vec::new();
         // Others may issue the same URLs at the same time: each try after the first has seen some of theirs.
         for _ in 0..N_TRIES {
-            match self.metadata().create_links(distinct.clone()).await {
+            match self.metadata().create_urls(rows.clone(), distinct.clone()).await {
                 Err(MetadataError::AlreadyExists { .. }) => {}
                 recorded => return Ok(recorded.map(|()| all_found)?),
             }
@@ -233,15 +239,17 @@ impl Service {
                     None => missing.push(link),
                 }
             }
-            if missing.is_empty() {
-                return Ok(all_found);
-            }
             distinct = missing;
         }
         Err(ServiceError::AlreadyExists { what: "link" })
     }
 
-    async fn prepare(&self, principal: &Principal, mut request: IssueRequest) -> Result<(Issued, Option<LinkRow>), ServiceError> {
+    async fn prepare(
+        &self,
+        principal: &Principal,
+        mut request: IssueRequest,
+        earliest: Timestamp,
+    ) -> Result<(Issued, UrlRow, Option<LinkRow>), ServiceError> {
         let bucket = match self.public_bucket(&request.bucket).await? {
             Some(bucket) if !request.terms.permission.writes() => bucket,
             _ => {
@@ -255,7 +263,7 @@ impl Service {
             Lifetime::Stable { window, .. } => Some(Window::of(self.now(), window)?),
             _ => None,
         };
-        let (issued_at, expires_at) = self.validity(&request, window)?;
+        let (issued_at, expires_at) = self.validity(&request, window, earliest)?;
         if request.not_before.is_some_and(|at| at >= expires_at) {
             return Err(ServiceError::invalid("not_before_at", "at or after the end", "an instant before `expires_at`"));
         }
@@ -284,17 +292,24 @@ impl Service {
             }
             None => (LinkId::random(self.entropy()), None),
         };
-        let (credential, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
-            Some(token) => (token, None),
+        let (credential, row, link) = match self.token(principal, &request, link_id, issued_at, expires_at)? {
+            Some((credential, signing_key)) => {
+                let row = token_row(principal, &request, link_id, signing_key, issued_at, expires_at, object.as_deref());
+                (credential, row, None)
+            }
             None => {
                 // A link's row says itself which incarnation it is for.
                 request.terms.incarnation = None;
                 let secret = secret.unwrap_or_else(|| LinkSecret::random(self.entropy()));
                 let link = self.link_row(principal, &request, link_id, secret, issued_at, expires_at, object.as_deref())?;
-                (Credential::Link(secret), Some(link))
+                (Credential::Link(secret), UrlRow::of_link(&link), Some(link))
             }
         };
-        Ok((Issued { credential, link_id, expires_at, terms: request.terms, bucket, object }, link))
+        // It counts as issued when its window began: what was taken back since then hits it.
+        if window.is_some() && self.is_revoked(&facts_of_url(&row)) {
+            return Err(ServiceError::Conflict { reason: "such URLs were taken back; one can be issued in the next window" });
+        }
+        Ok((Issued { credential, link_id, expires_at, terms: request.terms, bucket, object }, row, link))
     }
 
     /// The object of a file that is there for good.
@@ -315,10 +330,15 @@ impl Service {
     }
 
     /// From when on the URL counts as issued, and until when it works, in whole seconds: a token can carry no others. A lifetime is
-    /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it. A stable
-    /// URL counts as issued at the beginning of its window.
-    fn validity(&self, request: &IssueRequest, window: Option<Window>) -> Result<(Timestamp, Timestamp), ServiceError> {
-        let now = self.now();
+    /// rounded up at both ends, so that whoever asks for a second has one; an instant is kept, so that nobody goes beyond it.
+    /// Neither begins before `earliest`. A stable URL counts as issued at the beginning of its window.
+    fn validity(
+        &self,
+        request: &IssueRequest,
+        window: Option<Window>,
+        earliest: Timestamp,
+    ) -> Result<(Timestamp, Timestamp), ServiceError> {
+        let now = self.now().max(earliest);
         let (issued_at, expires_at, lifetime) = match (request.lifetime, window) {
             (Lifetime::Until(at), _) => (now.whole_seconds(), at.whole_seconds(), at.whole_seconds().since(now)),
             (Lifetime::Stable { lifetime, .. }, Some(window)) => {
@@ -346,7 +366,7 @@ impl Service {
         link_id: LinkId,
         issued_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<Option<Credential>, ServiceError> {
+    ) -> Result<Option<(Credential, SigningKeyId)>, ServiceError> {
         if request.form == Form::Link {
             return Ok(None);
         }
@@ -364,7 +384,7 @@ impl Service {
         link_id: LinkId,
         issued_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<Credential, Unsigned> {
+    ) -> Result<(Credential, SigningKeyId), Unsigned> {
         let base = &self.config().base_path;
         let path = match &request.target {
             Target::Object(key) if !key.is_plain_path() => {
@@ -395,11 +415,11 @@ impl Service {
             path: path.clone(),
             terms: request.terms.clone(),
         };
-        let token = self.inner().keys.sign(&claims)?;
+        let (token, signing_key) = self.inner().keys.sign(&claims)?;
         let path = match path {
             PathRule::Exact(path) | PathRule::Prefix(path) => path,
         };
-        Ok(Credential::Token { token, path })
+        Ok((Credential::Token { token, path }, signing_key))
     }
 
     #[allow(clippy::too_many_arguments, reason = "one row's fields")]
@@ -458,6 +478,41 @@ impl From<ServiceError> for Unsigned {
 fn is_same(found: &LinkRow, link: &LinkRow) -> bool {
     let of_now = LinkRow { issued_at: link.issued_at, expires_at: link.expires_at, ..found.clone() };
     of_now == *link
+}
+
+/// What its owner is to see of a URL in token form.
+fn token_row(
+    principal: &Principal,
+    request: &IssueRequest,
+    link_id: LinkId,
+    signing_key: SigningKeyId,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    object: Option<&ObjectRow>,
+) -> UrlRow {
+    let target = match (&request.target, object) {
+        (Target::Object(key), _) => UrlTarget::Object(key.clone()),
+        (Target::Prefix(prefix), _) => UrlTarget::Prefix(prefix.clone()),
+        (Target::File(_), Some(object)) => UrlTarget::Object(object.key.clone()),
+        // A file is looked up before its URL is made.
+        (Target::File(_), None) => UrlTarget::Prefix(String::new()),
+    };
+    UrlRow {
+        tenant: principal.tenant().clone(),
+        link_id,
+        signing_key: Some(signing_key),
+        bucket: request.bucket.clone(),
+        target,
+        permission: request.terms.permission,
+        uses: request.terms.uses,
+        label: request.terms.label.clone(),
+        issuer: request.terms.issuer.clone(),
+        issued_at,
+        not_before: request.not_before.map(Timestamp::whole_seconds),
+        expires_at,
+        n_requests: 0,
+        last_used_at: None,
+    }
 }
 
 /// Whether the URL is for an incarnation that is there, and dies with it, and not to create one.

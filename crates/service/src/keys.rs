@@ -66,16 +66,17 @@ impl Keys {
     }
 
     /// Signs with the newest active key that the server owns for the claims' tenant; where its limits do not permit these claims,
-    /// with the newest one whose do.
-    pub(crate) fn sign(&self, claims: &Claims) -> Result<SecretText, Unsigned> {
+    /// with the newest one whose do. Gives the key's id, too.
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<(SecretText, SigningKeyId), Unsigned> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let mut active: Vec<_> = all.values().filter(|held| signs_for(&held.key, &claims.tenant)).collect();
         active.sort_by_key(|held| std::cmp::Reverse((held.row.created_at, &held.row.id)));
-        let mut signed = active.into_iter().map(|held| valetkey_signing::sign(claims, &held.key));
+        let with = |held: &Held| Ok((valetkey_signing::sign(claims, &held.key)?, held.row.id.clone()));
+        let mut signed = active.into_iter().map(with);
         let newest = signed.next();
         let no_token = |found: &str| Unsigned::NoToken(ServiceError::invalid("form", format!("`token`, but {found}"), "`link`"));
         let newest = newest.ok_or_else(|| no_token("the tenant has no active server key"))?;
-        newest.or_else(|error| signed.find_map(Result::ok).ok_or(error)).map_err(|error| match error {
+        newest.or_else(|error| signed.find_map(Result::ok).ok_or(error)).map_err(|error: SignError| match error {
             SignError::LifetimeTooLong { found, permitted } => Unsigned::Refused(ServiceError::invalid(
                 "expires_at",
                 format!("{} s from now", found.as_secs()),

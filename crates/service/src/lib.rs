@@ -22,12 +22,16 @@ mod parts;
 mod principal;
 mod provision;
 pub mod redeem;
+mod redemptions;
+mod revocations;
 mod revoke;
 mod sealing;
 mod service;
 mod signing_keys;
 mod stable;
+mod transfers;
 mod upload;
+mod urls;
 
 pub use access_token::AccessToken;
 pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};
@@ -40,13 +44,16 @@ pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Ta
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
 pub use principal::Principal;
 pub use provision::{GivenApiKey, GivenBucket, GivenSigningKey, Provisioned, Provisioning};
+pub use revoke::{NewRevocation, Revoked};
 pub use sealing::MasterKey;
 pub use service::Service;
 pub use signing_keys::{IssuedSigningKey, NewSigningKey, SigningKeyPage, is_key_prefix};
+pub use transfers::Transfer;
 pub use upload::{Condition, Upload, UploadOptions};
+pub use urls::{ListedUrl, UrlPage, UrlQuery, UrlState};
 pub use valetkey_metadata::{
-    ApiKeyRow, BucketPage, BucketRow, FileRef, LinkRow, ObjectPage, ObjectRow, Published, SigningKeyLimits, SigningKeyRow,
-    SigningKeyState, UploadRow,
+    ApiKeyRow, BucketPage, BucketRow, FileRef, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits,
+    SigningKeyRow, SigningKeyState, Taken, UploadRow, UrlCursor, UrlRow, UrlTarget,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
 pub use valetkey_signing::{PathRule, parse_raw_file_id, raw_file_id};

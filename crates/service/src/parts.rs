@@ -1,6 +1,7 @@
 //! Uploads in parts: begun and completed by a principal, their parts written by whoever has a part secret.
 
 use crate::issue::LinkSecret;
+use crate::transfers::{Transfer, facts_of_upload};
 use crate::upload::{Condition, UploadOptions};
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
@@ -29,6 +30,7 @@ pub struct PartUpload {
     writer: Box<dyn BlobWriter>,
     upload: UploadRow,
     number: u32,
+    transfer: Option<Transfer>,
 }
 
 /// A part that was written.
@@ -121,7 +123,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownLink`], [`Refusal::Expired`], [`Refusal::TooLarge`], [`Refusal::IssuerDisabled`].
+    /// [`Refusal::UnknownLink`], [`Refusal::Expired`], [`Refusal::IssuerDisabled`], [`Refusal::TooLarge`]; [`Refusal::Revoked`] if the
+    /// URLs of its place, API key or tenant were taken back since the upload was begun.
     pub async fn write_part(
         &self,
         secret: LinkSecret,
@@ -136,12 +139,17 @@ impl Service {
         if self.inner().api_keys.live(&upload.created_by, now).is_none() {
             return Err(Refusal::IssuerDisabled.into());
         }
+        let n_cuts = self.inner().transfers.n_cuts();
+        if self.is_revoked(&facts_of_upload(&upload)) {
+            return Err(Refusal::Revoked.into());
+        }
         if declared_bytes.is_some_and(|bytes| bytes > self.config().max_object_bytes) {
             return Err(Refusal::TooLarge.into());
         }
         let blob = BlobId::new(now, self.entropy());
         let writer = self.object_store().create(blob, DigestSet::MD5, declared_bytes).await?;
-        Ok(PartUpload { service: self.clone(), writer, upload, number })
+        let transfer = Some(Transfer::of_part(self, upload.clone(), n_cuts));
+        Ok(PartUpload { service: self.clone(), writer, upload, number, transfer })
     }
 
     /// Makes the parts, 1 to the last without a gap, one object. `expected_bytes` and `expected_md5s` (by part, from 1) are
@@ -184,7 +192,7 @@ impl Service {
                 Condition::Absent => PublishCondition { mode: PutMode::Create, absent: true, replaces: None, incarnation: None },
                 Condition::Replaces(blob) => PublishCondition { mode, absent: false, replaces: Some(blob), incarnation: None },
             },
-            guard: Guard { tenant: principal.tenant().clone(), link_id: None, api_key: Some(principal.api_key().clone()) },
+            guard: Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) },
             spend: None,
             completes: Some(*id),
         };
@@ -249,6 +257,11 @@ fn in_order(parts: &[PartRow], expected_bytes: Option<u64>, expected_md5s: &[[u8
 }
 
 impl PartUpload {
+    /// As [`Upload::transfer`](crate::Upload::transfer).
+    pub fn transfer(&mut self) -> Option<Transfer> {
+        self.transfer.take()
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -266,9 +279,12 @@ impl PartUpload {
     ///
     /// # Errors
     ///
-    /// [`Refusal::ObjectGone`] if the upload was completed or thrown away meanwhile; [`Refusal::NoSpace`];
+    /// [`Refusal::Revoked`]; [`Refusal::ObjectGone`] if the upload was completed or thrown away meanwhile; [`Refusal::NoSpace`];
     /// [`ServiceError::Unavailable`].
     pub async fn finish(self) -> Result<WrittenPart, ServiceError> {
+        if self.service.is_revoked(&facts_of_upload(&self.upload)) {
+            return Err(Refusal::Revoked.into());
+        }
         let mut pending = self.writer.finish().await?;
         let md5 = pending.digests.md5.unwrap_or_default();
         let size_bytes = pending.size_bytes;

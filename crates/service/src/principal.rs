@@ -65,7 +65,12 @@ impl Principal {
     /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
     pub(crate) fn require_administrator(&self) -> Result<(), ServiceError> {
         self.require(Scope::Admin)?;
-        if self.buckets.is_empty() { Ok(()) } else { Err(ServiceError::OutsideBuckets) }
+        if self.is_limited() { Err(ServiceError::OutsideBuckets) } else { Ok(()) }
+    }
+
+    /// Whether its key is limited to some buckets.
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.buckets.is_empty()
     }
 
     /// Proves that the bucket is its tenant's and among those it may use.
@@ -81,14 +86,9 @@ impl Principal {
         }
     }
 
-    /// Whether its key is limited to some buckets.
-    pub(crate) fn is_limited(&self) -> bool {
-        !self.buckets.is_empty()
-    }
-
     /// Whether its key is not limited to other buckets than this.
     pub(crate) fn is_within(&self, bucket: &BucketName) -> bool {
-        self.buckets.is_empty() || self.buckets.contains(bucket)
+        !self.is_limited() || self.buckets.contains(bucket)
     }
 }
 

@@ -17,20 +17,23 @@ pub use usage::Usage;
 use crate::attempts::network_of;
 use crate::issue::LinkSecret;
 use crate::principal::digest_of;
+use crate::revocations::{self, UrlFacts};
+use crate::revoke::facts_of_link;
 use crate::service::Place;
+use crate::transfers::Transfer;
 use crate::{Service, ServiceError};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, Denied, Rules};
-use valetkey_metadata::{BucketRow, GrantKey, LinkRow, ObjectRow};
+use valetkey_metadata::{BucketRow, GrantKey, LinkRow, ObjectRow, UrlMarks, UrlRow, UrlTarget};
 use valetkey_model::{
     ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope, SecretDigest,
-    SecretText, SessionId, TenantName, Terms, Timestamp, sabotaged,
+    SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
 };
 use valetkey_objects::OpenBlob;
-use valetkey_signing::{Claims, KeyOwner, Resource, Verified};
+use valetkey_signing::{Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
 
 /// How far clocks may differ without a URL being not yet valid.
 const SKEW: Duration = Duration::from_secs(60);
@@ -160,7 +163,7 @@ pub struct Grant {
     source: Source,
     place: Place,
     incarnation: Option<FileId>,
-    signing_key: Option<valetkey_model::SigningKeyId>,
+    signing_key: Option<SigningKeyId>,
     issuer: Option<ApiKeyId>,
     method: Method,
     /// When it was proved: the instant of the request.
@@ -179,7 +182,10 @@ enum Source {
     Token {
         tenant: TenantName,
         link_id: LinkId,
+        issued_at: Timestamp,
+        not_before: Option<Timestamp>,
         expires_at: Timestamp,
+        path: PathRule,
         terms: Box<Terms>,
     },
     Link(Arc<LinkRow>),
@@ -242,11 +248,60 @@ impl Grant {
         matches!(self.source, Source::Public { .. })
     }
 
-    fn tenant(&self) -> &TenantName {
+    pub(crate) fn tenant(&self) -> &TenantName {
         match &self.source {
             Source::Token { tenant, .. } | Source::Public { tenant, .. } => tenant,
             Source::Link(link) => &link.tenant,
         }
+    }
+
+    /// What a revocation can name; `None` if it is by no URL.
+    pub(crate) fn facts(&self) -> Option<UrlFacts<'_>> {
+        let place = Some((&self.place.bucket, revocations::Place::Object(&self.place.key)));
+        Some(match &self.source {
+            Source::Token { tenant, link_id, issued_at, terms, .. } => UrlFacts {
+                tenant,
+                link_id: Some(link_id),
+                label: terms.label.as_deref(),
+                place,
+                issuer: self.issuer.as_ref(),
+                signing_key: self.signing_key.as_ref(),
+                issued_at: *issued_at,
+            },
+            Source::Link(link) => UrlFacts { place, ..facts_of_link(link) },
+            Source::Public { .. } => return None,
+        })
+    }
+
+    /// The same for the publishing transaction, beside tenant, place and issuer.
+    pub(crate) fn marks(&self) -> Option<UrlMarks> {
+        let UrlFacts { link_id, label, signing_key, issued_at, .. } = self.facts()?;
+        Some(UrlMarks { link_id: *link_id?, signing_key: signing_key.cloned(), label: label.map(str::to_owned), issued_at })
+    }
+
+    /// What its owner is to see of a token, which may have been signed elsewhere. `None` for a link, which is known.
+    pub(crate) fn url_row(&self, base_path: &str) -> Option<UrlRow> {
+        let Source::Token { tenant, link_id, issued_at, not_before, expires_at, path, terms } = &self.source else { return None };
+        let target = match path {
+            PathRule::Exact(_) => UrlTarget::Object(self.place.key.clone()),
+            PathRule::Prefix(path) => UrlTarget::Prefix(granted_prefix(base_path, path)?),
+        };
+        Some(UrlRow {
+            tenant: tenant.clone(),
+            link_id: *link_id,
+            signing_key: self.signing_key.clone(),
+            bucket: self.place.bucket.clone(),
+            target,
+            permission: terms.permission,
+            uses: terms.uses,
+            label: terms.label.clone(),
+            issuer: self.issuer.clone(),
+            issued_at: *issued_at,
+            not_before: *not_before,
+            expires_at: *expires_at,
+            n_requests: 0,
+            last_used_at: None,
+        })
     }
 
     /// Under which key its uses are counted, if they are.
@@ -268,6 +323,8 @@ pub struct Admission {
     bucket: Arc<BucketRow>,
     /// The issuer may only create.
     create_only: bool,
+    /// How often transfers had been ended before it was looked up among the revocations.
+    n_cuts: u64,
 }
 
 /// The object of an admitted grant for reading.
@@ -303,6 +360,8 @@ pub struct Delivery {
     pub usage: Option<Usage>,
     /// For a session opened by this request: the secret that proves its holder.
     pub session_secret: Option<SecretText>,
+    /// For one by a URL: tells when it is to end early.
+    pub transfer: Option<Transfer>,
 }
 
 impl Service {
@@ -387,7 +446,8 @@ impl Service {
             }
             Resource::File(file_id) => {
                 let file_id = *file_id;
-                let place = Box::pin(self.place_of_granted(verified.claims().clone(), file_id)).await?;
+                let place =
+                    Box::pin(self.place_of_granted(verified.claims().clone(), verified.key_id().clone(), file_id)).await?;
                 Ok(token_grant(presented, verified, at, place, Some(file_id)))
             }
         }
@@ -395,7 +455,7 @@ impl Service {
 
     /// Where the bytes of the file are that a token is for. One whose file is gone is refused in the order of the table, as far
     /// as that goes without a bucket.
-    async fn place_of_granted(&self, claims: Claims, file_id: FileId) -> Result<Place, Refusal> {
+    async fn place_of_granted(&self, claims: Claims, key_id: SigningKeyId, file_id: FileId) -> Result<Place, Refusal> {
         let place = self.place_of_file(file_id).await.map_err(|error| error.as_refusal())?;
         let terms = &claims.terms;
         if let Some(place) = place.filter(|_| terms.incarnation.is_none_or(|named| named == file_id)) {
@@ -405,7 +465,16 @@ impl Service {
         if terms.issuer.as_ref().is_some_and(|issuer| api_keys.live(issuer, self.now()).is_none()) {
             return Err(Refusal::IssuerDisabled);
         }
-        Err(if self.is_revoked(&claims.tenant, &claims.link_id) { Refusal::Revoked } else { Refusal::ObjectGone })
+        let url = UrlFacts {
+            tenant: &claims.tenant,
+            link_id: Some(&claims.link_id),
+            label: terms.label.as_deref(),
+            place: None,
+            issuer: terms.issuer.as_ref(),
+            signing_key: Some(&key_id),
+            issued_at: claims.issued_at,
+        };
+        Err(if self.is_revoked(&url) { Refusal::Revoked } else { Refusal::ObjectGone })
     }
 
     async fn verify_link(
@@ -498,6 +567,7 @@ impl Service {
     /// [`Refusal::BadSignature`] if its tenant neither owns the bucket nor only reads what is public;
     /// [`Refusal::IssuerDisabled`], [`Refusal::Revoked`], [`Refusal::ObjectGone`] without the bucket, [`Refusal::Unavailable`].
     pub async fn admit(&self, grant: Grant) -> Result<Admission, Refusal> {
+        let n_cuts = self.inner().transfers.n_cuts();
         let bucket = self.bucket_row(&grant.place.bucket).await.map_err(|error| error.as_refusal())?;
         let reads_public = grant.reads() && bucket.as_ref().is_some_and(|bucket| bucket.public);
         if bucket.as_ref().is_some_and(|bucket| bucket.tenant != *grant.tenant()) && !reads_public {
@@ -508,11 +578,11 @@ impl Service {
             None if grant.is_public() && !reads_public => return Err(Refusal::Malformed),
             None => false,
         };
-        if grant.link_id().is_some_and(|link_id| self.is_revoked(grant.tenant(), &link_id)) {
+        if grant.facts().is_some_and(|url| self.is_revoked(&url)) {
             return Err(Refusal::Revoked);
         }
         let bucket = bucket.ok_or(Refusal::ObjectGone)?;
-        Ok(Admission { grant: Box::new(grant), bucket, create_only })
+        Ok(Admission { grant: Box::new(grant), bucket, create_only, n_cuts })
     }
 
     /// Whether the issuing API key may now do what the method does; the answer says whether it may only create. What is public any
@@ -543,6 +613,9 @@ impl Service {
         let object = self.granted_object(&admission).await?.ok_or(Refusal::ObjectGone)?;
         if admission.grant.terms().pin.is_some_and(|pin| pin != object.blob) {
             return Err(Refusal::ObjectGone);
+        }
+        if admission.grant.method == Method::Get {
+            self.inner().redemptions.count(&admission.grant, &self.config().base_path);
         }
         Ok(Found { admission, object })
     }
@@ -637,7 +710,9 @@ impl Service {
             tracing::error!(%error, "an object cannot be opened");
             error.as_refusal()
         })?;
-        Ok(Delivery { blob, ranges: selection.ranges, usage, session_secret })
+        let Admission { grant, n_cuts, .. } = selection.found.admission;
+        let transfer = Transfer::of_grant(self, grant, n_cuts);
+        Ok(Delivery { blob, ranges: selection.ranges, usage, session_secret, transfer })
     }
 
     fn rules(&self, grant: &Grant) -> Option<Rules> {
@@ -675,7 +750,10 @@ fn token_grant(presented: &Presented<'_>, verified: Verified, at: Timestamp, pla
         source: Source::Token {
             tenant: claims.tenant,
             link_id: claims.link_id,
+            issued_at: claims.issued_at,
+            not_before: claims.not_before,
             expires_at: claims.expires_at,
+            path: claims.path,
             terms: Box::new(claims.terms),
         },
     }
@@ -719,6 +797,11 @@ impl Admission {
 
     pub(crate) fn issuer(&self) -> Option<&ApiKeyId> {
         self.grant.issuer.as_ref()
+    }
+
+    /// The transfer that it is for.
+    pub(crate) fn into_transfer(self, service: &Service) -> Option<Transfer> {
+        Transfer::of_grant(service, self.grant, self.n_cuts)
     }
 }
 

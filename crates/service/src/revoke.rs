@@ -1,71 +1,163 @@
-//! Taking URLs back: by link id, effective on the next request.
+//! Taking URLs back, one by one or by what they have in common: durable, and effective on the next request.
 
+use crate::revocations::{Place, UrlFacts};
 use crate::{LinkSecret, Principal, Service, ServiceError};
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
-use valetkey_metadata::{MetadataError, RevocationRow};
-use valetkey_model::{LinkId, Scope, TenantName, Timestamp, sabotaged};
+use valetkey_metadata::{LinkRow, MetadataError, RevocationRow, Taken};
+use valetkey_model::{BucketName, LinkId, Refusal, Scope, TenantName, Timestamp, sabotaged};
 
 /// No URL lives longer than this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
+/// How far ahead of the clock an instant of issue may be.
+const SKEW: Duration = Duration::from_secs(60);
+/// How far ahead of the clock URLs are issued here at most, where revocations push them: less than the skew that is forgiven.
+const MAX_AHEAD: Duration = Duration::from_secs(30);
+/// How many revocations are read at once.
+const PAGE: u32 = 10_000;
 
-/// The URLs taken back and not yet dead by themselves.
-pub(crate) struct Revocations(RwLock<HashMap<LinkId, Vec<TenantName>>>);
+/// What is to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRevocation {
+    /// What URLs have in common, or single ones. All or none.
+    pub taken: Vec<Taken>,
+    /// Only those issued until this instant, in whole seconds, itself included; `None` is now. Not for single ones.
+    pub issued_until: Option<Timestamp>,
+    /// Whether transfers under way end, too.
+    pub cut: bool,
+}
 
-impl Revocations {
-    pub(crate) fn load(rows: Vec<RevocationRow>) -> Self {
-        let revocations = Self(RwLock::default());
-        for row in rows {
-            revocations.add(row.tenant, row.link_id);
-        }
-        revocations
-    }
-
-    /// A link id is random, but a tenant chooses it when it signs offline: one tenant's revocation never hits another's URL.
-    pub(crate) fn has(&self, tenant: &TenantName, link_id: &LinkId) -> bool {
-        let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        revoked.get(link_id).is_some_and(|tenants| tenants.contains(tenant))
-    }
-
-    fn add(&self, tenant: TenantName, link_id: LinkId) {
-        let mut revoked = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let tenants = revoked.entry(link_id).or_default();
-        if !tenants.contains(&tenant) {
-            tenants.push(tenant);
-        }
-    }
+/// What was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// In the order of the request. What had been taken back before is as it was, or wider.
+    pub revocations: Vec<RevocationRow>,
+    /// How many transfers under way were ended.
+    pub n_cut: usize,
 }
 
 impl Service {
-    /// Takes URLs of the principal's tenant back by their link ids; also ones that were signed offline and are not known here.
-    /// Durable, and effective on the next request, when it returns. Scope `link:revoke`.
+    /// Takes URLs of the principal's tenant back: single ones, also ones that were signed offline and are not known here, or all
+    /// that have something in common. Durable, and effective on the next request, when it returns. Scope `link:revoke`; for all
+    /// of an API key, of a signing key or of the tenant `admin`, and a principal that is not limited to some buckets. One that is
+    /// reaches what is for its buckets, or was issued by itself, and is known here.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`].
-    pub async fn revoke(&self, principal: &Principal, link_ids: &[LinkId]) -> Result<(), ServiceError> {
-        principal.require(Scope::LinkRevoke)?;
-        let now = self.now();
-        let mut rows = Vec::with_capacity(link_ids.len());
-        for link_id in link_ids {
-            let link = self.metadata().link(principal.tenant(), link_id).await?;
-            let forget_at =
-                link.map_or_else(|| now.plus(LONGEST_LIFETIME), |link| link.expires_at).plus(self.config().resume_past_expiry);
-            let row = RevocationRow { tenant: principal.tenant().clone(), link_id: *link_id, revoked_at: now, forget_at };
-            rows.push(row);
+    /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`]; [`ServiceError::NotFound`] for bucket, API key or signing
+    /// key, [`ServiceError::NotOwner`] for the bucket; [`ServiceError::Invalid`] for an instant that is yet to come or is not for
+    /// this, or a prefix that is none.
+    pub async fn take_back(&self, principal: &Principal, new: NewRevocation) -> Result<Revoked, ServiceError> {
+        for taken in &new.taken {
+            self.require_for_taking(principal, taken).await?;
         }
-        let service = self.clone();
-        let revoked = self.to_the_end(async move {
-            service.metadata().revoke(rows.clone()).await?;
-            for row in rows {
-                service.inner().revocations.add(row.tenant, row.link_id);
+        let now = self.now();
+        let is_single = |taken: &Taken| matches!(taken, Taken::Link(_));
+        let issued_until = match new.issued_until {
+            Some(_) if new.taken.iter().any(is_single) => {
+                let expected = "an instant only beside what several URLs have in common";
+                return Err(ServiceError::invalid("issued_before", "beside single URLs", expected));
             }
-            Ok::<_, MetadataError>(())
+            Some(at) if at > now => {
+                return Err(ServiceError::invalid(
+                    "issued_before",
+                    format!("{at} (Unix time)"),
+                    "an instant that is not to come",
+                ));
+            }
+            Some(at) => at,
+            // What was issued a moment ago may carry the second after this one.
+            None => self.metadata().latest_issue(principal.tenant(), now.plus(MAX_AHEAD)).await?.map_or(now, |at| at.max(now)),
+        };
+        let mut rows = Vec::with_capacity(new.taken.len());
+        for taken in new.taken {
+            let issued_until = if is_single(&taken) { Timestamp::MAX } else { issued_until };
+            let forget_at = self.forget_revocation_at(principal.tenant(), &taken, issued_until.min(now)).await?;
+            rows.push(RevocationRow { tenant: principal.tenant().clone(), taken, issued_until, revoked_at: now, forget_at });
+        }
+        let (service, cut) = (self.clone(), new.cut);
+        let revoked = self.to_the_end(async move {
+            let revocations = service.metadata().revoke(rows).await?;
+            for row in &revocations {
+                service.inner().revocations.add(row);
+            }
+            let n_cut = if cut { service.inner().transfers.cut(&revocations) } else { 0 };
+            Ok::<_, MetadataError>(Revoked { revocations, n_cut })
         });
-        revoked.await?;
-        tracing::info!(n_urls = link_ids.len(), "URLs were taken back");
-        Ok(())
+        let revoked = revoked.await?;
+        tracing::info!(n_revocations = revoked.revocations.len(), n_cut = revoked.n_cut, "URLs were taken back");
+        Ok(revoked)
+    }
+
+    /// Takes single URLs back: [`Service::take_back`] by link ids, which leaves transfers under way alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::take_back`].
+    pub async fn revoke(&self, principal: &Principal, link_ids: &[LinkId]) -> Result<(), ServiceError> {
+        let taken = link_ids.iter().map(|link_id| Taken::Link(*link_id)).collect();
+        self.take_back(principal, NewRevocation { taken, issued_until: None, cut: false }).await.map(drop)
+    }
+
+    async fn require_for_taking(&self, principal: &Principal, taken: &Taken) -> Result<(), ServiceError> {
+        match taken {
+            Taken::ApiKey(_) | Taken::SigningKey(_) | Taken::Tenant => principal.require_administrator()?,
+            _ => principal.require(Scope::LinkRevoke)?,
+        }
+        match taken {
+            Taken::Link(link_id) if principal.is_limited() => {
+                let url = self.metadata().url(principal.tenant(), link_id).await?.map(|entry| entry.url);
+                let own = |bucket: &BucketName| principal.is_within(bucket);
+                // What is not known here may be for any bucket.
+                match url {
+                    Some(url) if own(&url.bucket) || url.issuer.as_ref() == Some(principal.api_key()) => Ok(()),
+                    _ => Err(ServiceError::OutsideBuckets),
+                }
+            }
+            // A label is worn by URLs for any bucket.
+            Taken::Label(_) if principal.is_limited() => Err(ServiceError::OutsideBuckets),
+            Taken::Link(_) | Taken::Label(_) | Taken::Tenant => Ok(()),
+            Taken::Object { bucket, .. } => self.own_bucket(principal, bucket).await.map(drop),
+            Taken::Prefix { bucket, prefix } => {
+                if !(prefix.is_empty() || prefix.ends_with('/')) {
+                    let expected = "a folder, which ends in `/`, or nothing for the whole bucket";
+                    return Err(ServiceError::invalid("prefix", format!("`{}`", prefix.escape_debug()), expected));
+                }
+                self.own_bucket(principal, bucket).await.map(drop)
+            }
+            Taken::ApiKey(id) => {
+                let found = self.inner().api_keys.find(principal.tenant(), id);
+                found.map(drop).ok_or(ServiceError::NotFound { what: "API key" })
+            }
+            Taken::SigningKey(id) => {
+                let found = self.inner().keys.find(principal.tenant(), id);
+                found.map(drop).ok_or(ServiceError::NotFound { what: "signing key" })
+            }
+        }
+    }
+
+    /// When nothing is left that the revocation could hit: the URL's own end where it is known, else that of the longest life
+    /// that begins at `issued_until`.
+    async fn forget_revocation_at(
+        &self,
+        tenant: &TenantName,
+        taken: &Taken,
+        issued_until: Timestamp,
+    ) -> Result<Timestamp, ServiceError> {
+        let known = match taken {
+            Taken::Link(link_id) => self.metadata().url(tenant, link_id).await?.map(|entry| entry.url.expires_at),
+            _ => None,
+        };
+        let keys = &self.inner().keys;
+        let of_key = |seconds| Duration::from_secs(seconds);
+        let longest = match taken {
+            Taken::SigningKey(id) => keys.find(tenant, id).map_or(LONGEST_LIFETIME, |row| of_key(row.max_lifetime_seconds)),
+            _ => {
+                let signed = keys.of_tenant(tenant, None).iter().map(|row| of_key(row.max_lifetime_seconds)).max();
+                signed.unwrap_or_default().max(self.config().max_link_lifetime).max(self.config().upload_lifetime)
+            }
+        };
+        let end = known.unwrap_or_else(|| issued_until.plus(SKEW).plus(longest.min(LONGEST_LIFETIME)));
+        Ok(end.plus(self.config().resume_past_expiry))
     }
 
     /// The link id of a URL in link form that still works, for whoever issued it or may use its bucket: what [`Service::revoke`]
@@ -86,14 +178,33 @@ impl Service {
         if !principal.is_within(&link.bucket) && link.terms.issuer.as_ref() != Some(principal.api_key()) {
             return Err(ServiceError::OutsideBuckets);
         }
-        if self.is_revoked(&link.tenant, &link.link_id) {
+        if self.is_revoked(&facts_of_link(&link)) {
             return Err(ServiceError::NotFound { what: "link" });
         }
         Ok(link.link_id)
     }
 
-    pub(crate) fn is_revoked(&self, tenant: &TenantName, link_id: &LinkId) -> bool {
-        self.inner().revocations.has(tenant, link_id) && !sabotaged("revocation-ignored")
+    pub(crate) fn is_revoked(&self, url: &UrlFacts<'_>) -> bool {
+        self.inner().revocations.hit(url) && !sabotaged("revocation-ignored")
+    }
+
+    /// The earliest instant that URLs of this tenant issued now may carry: the present second, or the one after what was taken back a
+    /// moment ago, that they are not hit by it.
+    pub(crate) fn earliest_issue(&self, tenant: &TenantName) -> Result<Timestamp, ServiceError> {
+        let now = self.now();
+        let at = self.inner().revocations.earliest_issue(tenant, now);
+        if at > now.plus(MAX_AHEAD) { Err(Refusal::TooManyRequests.into()) } else { Ok(at) }
+    }
+
+    /// Reads the revocations that there are.
+    pub(crate) async fn load_revocations(&self) -> Result<(), ServiceError> {
+        let now = self.now();
+        let mut page = self.metadata().revocations(now, None, PAGE).await?;
+        loop {
+            page.iter().for_each(|row| self.inner().revocations.add(row));
+            let Some(last) = page.last().filter(|_| page.len() >= PAGE as usize) else { return Ok(()) };
+            page = self.metadata().revocations(now, Some((&last.tenant, &last.taken)), PAGE).await?;
+        }
     }
 
     /// The instant from which a grant that expires at `expires_at` leaves nothing worth keeping.
@@ -102,18 +213,15 @@ impl Service {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_tenants_revocation_is_not_anothers() {
-        let (a, b): (TenantName, TenantName) = ("a".parse().unwrap(), "b".parse().unwrap());
-        let link_id = LinkId::from_bytes([1; 16]);
-        let revocations = Revocations::load(Vec::new());
-        revocations.add(a.clone(), link_id);
-        assert!(revocations.has(&a, &link_id) && !revocations.has(&b, &link_id));
-        revocations.add(b.clone(), link_id);
-        assert!(revocations.has(&b, &link_id));
+/// What a revocation can name of a link.
+pub(crate) fn facts_of_link(link: &LinkRow) -> UrlFacts<'_> {
+    UrlFacts {
+        tenant: &link.tenant,
+        link_id: Some(&link.link_id),
+        label: link.terms.label.as_deref(),
+        place: Some((&link.bucket, Place::Object(&link.key))),
+        issuer: link.terms.issuer.as_ref(),
+        signing_key: None,
+        issued_at: link.issued_at,
     }
 }

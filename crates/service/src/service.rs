@@ -6,8 +6,10 @@ use crate::idempotency::{IdempotentCalls, Once};
 use crate::keys::Keys;
 use crate::principal::ApiKeys;
 use crate::redeem::Flights;
-use crate::revoke::Revocations;
+use crate::redemptions::{self, Redemptions};
+use crate::revocations::Revocations;
 use crate::sealing::MasterKey;
+use crate::transfers::Transfers;
 use crate::{ServiceConfig, ServiceError};
 use std::future::Future;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) node_run: NodeRun,
     pub(crate) flights: Arc<Flights>,
     pub(crate) idempotent_calls: IdempotentCalls,
+    pub(crate) transfers: Transfers,
+    pub(crate) redemptions: Redemptions,
     /// Where what outlives its request is done: a connection's own runtime may end first.
     pub(crate) runtime: Handle,
 }
@@ -84,7 +88,6 @@ impl Service {
             api_keys.put(row);
         }
         let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
-        let revocations = Revocations::load(metadata.revocations(clock.now()).await?);
         let mut run = [0; 8];
         entropy.fill(&mut run);
         let n_rows = config.n_cached_rows;
@@ -101,7 +104,7 @@ impl Service {
             api_keys,
             keys,
             administration: tokio::sync::Mutex::default(),
-            revocations,
+            revocations: Revocations::default(),
             bucket_rows: RowCache::new(1024),
             object_rows: RowCache::new(n_rows),
             link_rows: RowCache::new(n_rows),
@@ -110,11 +113,15 @@ impl Service {
             node_run: NodeRun(u64::from_be_bytes(run) >> 11),
             flights: Arc::default(),
             idempotent_calls: IdempotentCalls::default(),
+            transfers: Transfers::default(),
+            redemptions: Redemptions::default(),
             runtime: Handle::current(),
         });
         let service = Self { inner, once: None };
         service.count_idempotent_calls().await?;
+        service.load_revocations().await?;
         service.remove_orphans().await?;
+        service.inner.runtime.spawn(redemptions::record(Arc::downgrade(&service.inner)));
         Ok(service)
     }
 
@@ -148,6 +155,10 @@ impl Service {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self { inner, once: None }
     }
 
     pub(crate) fn inner(&self) -> &Inner {

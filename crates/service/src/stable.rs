@@ -6,6 +6,7 @@
 //! it. Who had it could find out link secrets; who has the master key has every signing key besides.
 
 use crate::issue::LinkSecret;
+use crate::revocations::UrlFacts;
 use crate::sealing::hmac_sha256;
 use crate::{IssueRequest, Principal, Service, ServiceError, Target};
 use serde::Serialize;
@@ -117,7 +118,7 @@ impl Service {
                 replacement,
             };
             let (link_id, secret) = ids(&self.inner().stable_url_key, &canonical)?;
-            if !self.is_revoked(principal.tenant(), &link_id) {
+            if !self.is_revoked(&UrlFacts::of_id(principal.tenant(), &link_id)) {
                 return Ok((link_id, secret));
             }
         }

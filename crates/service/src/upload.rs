@@ -1,6 +1,7 @@
 //! Uploads: checked as early as can be, streamed, hashed on the way, published atomically.
 
 use crate::redeem::Admission;
+use crate::transfers::Transfer;
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub struct Upload {
     service: Service,
     writer: Box<dyn BlobWriter>,
     plan: Plan,
+    transfer: Option<Transfer>,
 }
 
 /// Where an upload goes and what must hold.
@@ -77,7 +79,7 @@ impl Service {
         options: UploadOptions,
     ) -> Result<Upload, ServiceError> {
         let (bucket, mode) = self.writable_bucket(principal, bucket).await?;
-        let guard = Guard { tenant: principal.tenant().clone(), link_id: None, api_key: Some(principal.api_key().clone()) };
+        let guard = Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) };
         let condition = publish_condition(mode, None, options.condition)?;
         let rules = UploadRules { mode, ..UploadRules::default() };
         self.begin(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options }).await
@@ -91,9 +93,9 @@ impl Service {
     pub async fn upload_granted(&self, admission: Admission, options: UploadOptions) -> Result<Upload, ServiceError> {
         let spend = self.spend(&admission).await?;
         let grant = admission.grant();
-        let guard = Guard { tenant: admission.tenant().clone(), link_id: grant.link_id(), api_key: admission.issuer().cloned() };
+        let guard = Guard { tenant: admission.tenant().clone(), url: grant.marks(), api_key: admission.issuer().cloned() };
         let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
-        self.begin(Plan {
+        let plan = Plan {
             bucket: admission.bucket().clone(),
             key: grant.key().clone(),
             rules: grant.terms().upload.clone(),
@@ -102,8 +104,10 @@ impl Service {
             guard,
             spend,
             options,
-        })
-        .await
+        };
+        let upload = self.begin(plan).await?;
+        self.inner().redemptions.count(admission.grant(), &self.config().base_path);
+        Ok(Upload { transfer: admission.into_transfer(self), ..upload })
     }
 
     /// The use that an upload under an admitted grant spends, if its uses are counted.
@@ -169,7 +173,7 @@ impl Service {
         });
         let blob = BlobId::new(self.now(), self.entropy());
         let writer = self.object_store().create(blob, digests, plan.options.declared_bytes).await?;
-        Ok(Upload { service: self.clone(), writer, plan })
+        Ok(Upload { service: self.clone(), writer, plan, transfer: None })
     }
 
     async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
@@ -223,6 +227,11 @@ impl Service {
 }
 
 impl Upload {
+    /// Takes out what tells when an upload by a URL is to end early; `None` for one by a principal, and the second time.
+    pub fn transfer(&mut self) -> Option<Transfer> {
+        self.transfer.take()
+    }
+
     /// How many bytes may still come at most.
     pub fn room_bytes(&self) -> u64 {
         self.plan.max_bytes.saturating_sub(self.writer.written())
@@ -248,7 +257,7 @@ impl Upload {
     /// [`Refusal::Revoked`], [`Refusal::IssuerDisabled`], [`Refusal::UsedUp`], [`Refusal::Exists`], [`Refusal::ObjectGone`].
     /// [`ServiceError::Unavailable`]: whether it was published is unknown.
     pub async fn finish(self) -> Result<Published, ServiceError> {
-        let Self { service, writer, plan } = self;
+        let Self { service, writer, plan, .. } = self;
         if writer.written() < plan.rules.min_bytes {
             return Err(Refusal::TooSmall.into());
         }

@@ -191,6 +191,12 @@ pub(crate) fn granted_bucket_and_key<'a>(base_path: &str, granted: &'a str) -> O
     granted.strip_prefix(base_path.trim_end_matches('/'))?.strip_prefix(OBJECTS)?.split_once('/')
 }
 
+/// The beginning of object keys that a granted [prefix](crate::PathRule::Prefix) stands for, decoded; empty for a whole bucket,
+/// `None` for what is not below `{base_path}/o/`.
+pub fn granted_prefix(base_path: &str, granted: &str) -> Option<String> {
+    granted_bucket_and_key(base_path, granted).and_then(|(_, prefix)| decode(prefix)).map(Cow::into_owned)
+}
+
 /// Whether a granted path is, or begins, that of files.
 pub(crate) fn names_files(base_path: &str, granted: &str) -> bool {
     granted.strip_prefix(base_path.trim_end_matches('/')).is_some_and(|below| below.starts_with(RAW_FILES))
@@ -199,6 +205,18 @@ pub(crate) fn names_files(base_path: &str, granted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_granted_prefix_stands_for() {
+        let check = |granted: &str, expected: Option<&str>| {
+            assert_eq!(granted_prefix("/base", granted).as_deref(), expected, "{granted}");
+        };
+        check("/base/o/reports/", Some(""));
+        check("/base/o/reports/a%20b/%C3%BC/", Some("a b/ü/"));
+        check("/base/o/reports", None);
+        check("/o/reports/a/", None);
+        check("/base/api/v1/rawFiles/", None);
+    }
 
     #[test]
     fn a_raw_file_id_and_back() {

@@ -20,6 +20,7 @@ pub mod objects;
 mod sample;
 pub mod sweep;
 pub mod uploads;
+pub mod urls;
 
 use crate::{FixedClock, SeededEntropy};
 use std::fmt::Debug;
@@ -116,6 +117,7 @@ macro_rules! metadata_store_suite {
                 a_named_incarnation_must_be_there
                 a_bucket_must_be_there
                 a_revoked_link_publishes_nothing
+                a_broadly_revoked_url_publishes_nothing
                 a_disabled_issuer_publishes_nothing
                 an_object_is_deleted_by_its_tenant
                 a_narrowed_issuer_publishes_nothing
@@ -172,6 +174,17 @@ macro_rules! metadata_store_suite {
                 a_call_is_forgotten_in_time
                 calls_are_counted_by_tenant
                 of_many_callers_one_begins;
+            urls:
+                a_url_comes_back_whole
+                urls_are_recorded_all_or_none
+                urls_come_in_pages
+                a_listing_is_of_one_tenant
+                ten_thousand_urls_come_in_order
+                uses_are_added_up
+                a_url_shows_its_ledger
+                the_latest_issue_is_known
+                a_broad_revocation_only_widens
+                revocations_come_in_pages;
             ledgers:
                 a_grant_without_use_has_no_ledger
                 a_reservation_is_recorded
@@ -234,6 +247,7 @@ mod tests {
             include_str!("metadata/objects.rs"),
             include_str!("metadata/sweep.rs"),
             include_str!("metadata/uploads.rs"),
+            include_str!("metadata/urls.rs"),
         ];
         for line in areas.iter().flat_map(|area| area.lines()) {
             if let Some(rest) = line.strip_prefix("pub async fn ") {

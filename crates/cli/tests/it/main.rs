@@ -21,6 +21,8 @@ mod sign;
 
 mod revoke;
 
+mod links;
+
 mod bucket;
 
 mod api_key;

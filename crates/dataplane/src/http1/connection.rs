@@ -7,13 +7,13 @@ use super::response_head::{self, After, Ending};
 use super::socket::Socket;
 use super::writer::{Writer, lines_of};
 use crate::SendMode;
-use crate::body::{BoxError, Content, ResponseBody};
+use crate::body::{BoxError, Content, Cut, ResponseBody};
 use crate::listener::{ConnectionInfo, Handler, closing};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use std::cell::RefCell;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -197,7 +197,14 @@ async fn send(
         Content::Bytes(bytes) => bytes,
         Content::File(mut file) => {
             head.extend_from_slice(lines_of(body.ready.as_ref()));
-            Writer { socket, mode }.file(&mut head, &mut file).await?;
+            let cut = file.cut.take();
+            if let Err(error) = unless_cut(cut, Writer { socket, mode }.file(&mut head, &mut file)).await {
+                // Nothing that the kernel still holds is to follow a cut.
+                if error.is::<CutShort>() {
+                    socket.reset_on_close();
+                }
+                return Err(error);
+            }
             socket.flushed();
             give_spare(head);
             return Ok(goes_on);
@@ -225,6 +232,32 @@ async fn send(
     socket.flushed();
     give_spare(parcel.head);
     Ok(goes_on)
+}
+
+/// A body was ended early on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the transfer was cut")]
+struct CutShort;
+
+/// Sends, unless it is cut: asked when it has to wait, so that what goes out at once is as fast as it can be.
+async fn unless_cut(mut cut: Option<Box<dyn Cut>>, sending: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
+    let mut sending = pin!(sending);
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if has_waited && is_cut(&mut cut, cx) {
+            return Poll::Ready(Err(CutShort.into()));
+        }
+        let sent = sending.as_mut().poll(cx);
+        if sent.is_pending() && !std::mem::replace(&mut has_waited, true) && is_cut(&mut cut, cx) {
+            return Poll::Ready(Err(CutShort.into()));
+        }
+        sent
+    })
+    .await
+}
+
+fn is_cut(cut: &mut Option<Box<dyn Cut>>, cx: &mut Context<'_>) -> bool {
+    cut.as_mut().is_some_and(|cut| cut.poll_cut(cx).is_ready())
 }
 
 /// Where a response ends, whose head or [`ReadyHead`](crate::body::ReadyHead) says this `Content-Length`.

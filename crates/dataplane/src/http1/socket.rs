@@ -208,7 +208,7 @@ impl Socket {
     }
 
     /// The socket will be closed with a reset, and the kernel drops what it still holds.
-    fn reset_on_close(&self) {
+    pub(crate) fn reset_on_close(&self) {
         // Fails only on a socket that is gone already.
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }

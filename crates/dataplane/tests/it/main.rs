@@ -4,6 +4,7 @@
 
 mod rig;
 
+mod cuts;
 mod files;
 mod framing;
 mod lifecycle;

@@ -1,6 +1,7 @@
 //! What is described of the native API. Statuses of refusals come from the table that answers them.
 
 mod explain;
+mod issued;
 mod keys;
 mod urls;
 
@@ -8,7 +9,7 @@ pub use urls::StatusOf;
 
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketUpdateBody, BucketsBody, DigestBody, IssuedUrlsBody, NewBucketBody, ObjectBody,
-    ObjectsBody, RevocationsBody, RevokedBody, SignedUrlsBody, TokenBody,
+    ObjectsBody, SignedUrlsBody, TokenBody,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -65,6 +66,7 @@ pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = Piece::new("Native", ABOUT);
     let piece = urls::describe(piece, others);
     let piece = explain::describe(issuing(piece));
+    let piece = issued::describe(piece);
     let piece = buckets(piece);
     let piece = objects(piece);
     keys::describe(piece).finish()
@@ -79,12 +81,6 @@ fn issuing(piece: Piece) -> Piece {
         .json::<SignedUrlsBody>("One URL, or an array of 1 to 1000.", true, example)
         .answer(201, Answer::json::<IssuedUrlsBody>("The URL, or an array of them in the order of the request. Shown once."))
         .answers([no_object(), too_large(), too_slow()]);
-    let revoke = writing_api("revoke", "Take signed URLs back", &["link:revoke"], "\
-        By their link ids, whether or not they are known here: tokens signed offline are taken back, too. Durable and effective on the \
-        next request when this is answered.")
-        .json::<RevocationsBody>("Link ids.", true, json!({"link_ids": ["lnk_BwcHBwcHBwcHBwcHBwcHBw"]}))
-        .answer(200, Answer::json::<RevokedBody>("They are dead."))
-        .answers([too_large(), too_slow()]);
     let token = Operation::new(
         "createToken",
         "Get an access token",
@@ -100,10 +96,7 @@ fn issuing(piece: Piece) -> Piece {
     .answer(200, Answer::json::<AccessTokenBody>("The token."))
     .answers([invalid(), unauthenticated(), too_large(), too_slow()])
     .answers(anywhere());
-    piece
-        .operation(HttpMethod::Post, "/vk/v1/signed-urls", once(issue))
-        .operation(HttpMethod::Post, "/vk/v1/revocations", once(revoke))
-        .operation(HttpMethod::Post, "/vk/v1/token", token)
+    piece.operation(HttpMethod::Post, "/vk/v1/signed-urls", once(issue)).operation(HttpMethod::Post, "/vk/v1/token", token)
 }
 
 fn buckets(piece: Piece) -> Piece {

@@ -3,6 +3,7 @@
 mod explain;
 mod idempotency;
 mod keys;
+mod urls;
 
 use crate::errors::{self, ApiError};
 use crate::face::NativeFace;
@@ -10,9 +11,7 @@ use crate::translate::{
     TOKEN_HEADER, access_token_body, after_cursor, bucket_body, cursor, etag_of, invalid, issue_request, issued_body, new_bucket,
     not_json, object_body,
 };
-use crate::wire::{
-    BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, RevocationsBody, RevokedBody, SignedUrlBody, TokenBody,
-};
+use crate::wire::{BucketUpdateBody, BucketsBody, NewBucketBody, ObjectsBody, SignedUrlBody, TokenBody};
 use bytes::Bytes;
 pub use explain::CredentialOf;
 use explain::Explained;
@@ -200,12 +199,15 @@ impl Native {
                 }
             }
             (&Method::POST, ["signed-urls"]) => self.issue(call, body).await,
+            (&Method::GET, ["signed-urls"]) => self.list_urls(call).await,
+            (&Method::GET, ["signed-urls", link_id]) => self.show_url(call, link_id).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
             (&Method::POST, ["explain"]) => self.explain(call, body).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
-            (_, ["token" | "signed-urls" | "revocations" | "explain"]) => Ok(method_not_allowed("POST")),
-            (_, ["buckets"]) => Ok(method_not_allowed("GET, HEAD, POST")),
+            (_, ["token" | "revocations" | "explain"]) => Ok(method_not_allowed("POST")),
+            (_, ["signed-urls", _]) => Ok(method_not_allowed("GET, HEAD")),
+            (_, ["buckets" | "signed-urls"]) => Ok(method_not_allowed("GET, HEAD, POST")),
             (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, PATCH, DELETE")),
             (_, ["buckets", _, "objects"]) => Ok(method_not_allowed("GET, HEAD")),
             _ => Err(errors::no_such_path().into()),
@@ -356,7 +358,7 @@ impl Native {
             Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
-                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, transfer: None };
                 Ok(head.map(|()| send(delivery, framing)))
             }
         }
@@ -401,17 +403,6 @@ impl Native {
                 json(StatusCode::CREATED, &bodies)
             }
         })
-    }
-
-    async fn revoke(&self, call: Call<'_>, body: RequestBody) -> Result<Response<ResponseBody>, ApiError> {
-        let principal = self.principal(call)?;
-        let revocations: RevocationsBody = parse(&whole(body).await?)?;
-        if revocations.link_ids.is_empty() || revocations.link_ids.len() > MAX_URLS {
-            let found = format!("{} ids", revocations.link_ids.len());
-            return Err(invalid("link_ids", found, format!("1 to {MAX_URLS} link ids")).into());
-        }
-        self.service().revoke(&principal, &revocations.link_ids).await?;
-        Ok(json(StatusCode::OK, &RevokedBody { revoked: revocations.link_ids.len() }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod keys;
+pub(crate) mod urls;
 
 use crate::wire::{
     AccessTokenBody, BucketBody, DigestBody, FormBody, IssuedBody, NewBucketBody, ObjectBody, SignedUrlBody, UploadBody,

@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod keys;
+pub(crate) mod urls;
 
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -154,7 +155,7 @@ pub(crate) struct SignedUrlBody {
     /// To download (`read`), or to upload (`write`).
     #[schema(value_type = OneWay)]
     pub(crate) permission: Permission,
-    /// A token carries its own limits and is not stored; a link is short, and can be for any key.
+    /// A token carries its own limits; a link is short, and can be for any key.
     #[schema(default = "token")]
     #[serde(default)]
     pub(crate) form: FormBody,
@@ -305,24 +306,6 @@ pub(crate) struct IssuedBody {
 pub(crate) enum IssuedUrlsBody {
     One(IssuedBody),
     Several(Vec<IssuedBody>),
-}
-
-/// URLs to be taken back, all or none.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = native::NewRevocations)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RevocationsBody {
-    /// 1 to 1000 handles of URLs. That of a token that the server never saw is taken, too.
-    #[schema(value_type = Vec<schemas::LinkId>, min_items = 1, max_items = 1000)]
-    pub(crate) link_ids: Vec<LinkId>,
-}
-
-/// What was taken back.
-#[derive(Serialize, ToSchema)]
-#[schema(as = native::Revocations)]
-pub(crate) struct RevokedBody {
-    /// How many URLs.
-    pub(crate) revoked: usize,
 }
 
 /// What an access token is to be good for.

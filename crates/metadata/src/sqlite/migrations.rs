@@ -37,6 +37,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         oldest_binary: "0.1.0",
     },
     Migration {
+        name: "20261121T1600_urls",
+        text: include_str!("../migrations/sqlite/20261121T1600_urls.sql"),
+        oldest_binary: "0.1.0",
+    },
+    Migration {
         name: "20261121T1630_idempotency",
         text: include_str!("../migrations/sqlite/20261121T1630_idempotency.sql"),
         oldest_binary: "0.1.0",

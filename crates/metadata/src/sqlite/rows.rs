@@ -2,8 +2,7 @@
 
 use super::fault::Fault;
 use crate::{
-    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, TenantRow,
-    UploadRow,
+    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
 };
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
@@ -277,20 +276,6 @@ pub(super) fn insert_link(connection: &Connection, text: &str, row: &LinkRow) ->
     execute(connection, text, values).map(drop)
 }
 
-pub(super) fn revocation(row: &Row<'_>) -> Result<RevocationRow, Fault> {
-    Ok(RevocationRow {
-        tenant: parsed(row, 0)?,
-        link_id: LinkId::from_bytes(row.get(1)?),
-        revoked_at: instant(row, 2)?,
-        forget_at: instant(row, 3)?,
-    })
-}
-
-pub(super) fn insert_revocation(connection: &Connection, text: &str, row: &RevocationRow) -> Result<(), Fault> {
-    let values = params![row.tenant.as_str(), row.link_id.as_bytes(), row.revoked_at.as_micros(), row.forget_at.as_micros()];
-    execute(connection, text, values).map(drop)
-}
-
 pub(super) fn upload(row: &Row<'_>) -> Result<UploadRow, Fault> {
     Ok(UploadRow {
         id: upload_id(row)?,
@@ -365,7 +350,8 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(row: &Row<'_>, column: usize) -> 
     text(row, column)?.parse().map_err(|error: T::Err| Fault::corrupt(error.to_string()))
 }
 
-fn optional<T: FromStr<Err: Display>>(row: &Row<'_>, column: usize) -> Result<Option<T>, Fault> {
+/// The text in this column, parsed as a name, if there is one.
+pub(super) fn optional<T: FromStr<Err: Display>>(row: &Row<'_>, column: usize) -> Result<Option<T>, Fault> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse().map_err(|error: T::Err| Fault::corrupt(error.to_string()))).transpose()
 }

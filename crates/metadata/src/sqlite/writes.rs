@@ -1,12 +1,12 @@
 //! What the writer does: each function is one caller's part of a transaction.
 
 use super::fault::Fault;
-use super::{reads, rows};
+use super::{reads, rows, urls};
 use crate::ledger::Ledger;
 use crate::{
     ApiKeyChange, ApiKeyRow, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow,
-    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow,
-    SigningKeyState, Spend, Swept, TenantRow, UploadRow, faults, statements,
+    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow, SigningKeyState, Spend,
+    Swept, TenantRow, UploadRow, faults, statements,
 };
 use rusqlite::{Connection, params};
 use valetkey_model::{
@@ -126,7 +126,7 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
         // A try whose answer was lost had happened: to say so again is all that is left, and to doom its blob would lose it.
         return Ok(Published { object: object.clone(), replaced: object.created_at < object.modified_at });
     }
-    check_guard(connection, &publication.guard, &publication.bucket, publication.condition.mode, now)?;
+    check_guard(connection, &publication.guard, (&publication.bucket, &publication.key), publication.condition.mode, now)?;
     if let Some(spend) = &publication.spend {
         spend_use(connection, spend)?;
     }
@@ -204,13 +204,13 @@ fn is_live(object: &ObjectRow, now: Timestamp) -> bool {
 fn check_guard(
     connection: &Connection,
     guard: &Guard,
-    bucket: &BucketName,
+    (bucket, key): (&BucketName, &ObjectKey),
     mode: PutMode,
     now: Timestamp,
 ) -> Result<(), PublishError> {
-    if let Some(link_id) = &guard.link_id
+    if let Some(url) = &guard.url
         && !faults::sabotaged("revocation-ignored")
-        && rows::exists(connection, statements::IS_REVOKED, params![guard.tenant.as_str(), link_id.as_bytes()])?
+        && urls::is_revoked(connection, guard, url, bucket, key)?
     {
         return Err(PublishError::Refused(Refusal::Revoked));
     }
@@ -331,10 +331,6 @@ pub(super) fn create_links(connection: &Connection, links: &[LinkRow]) -> Result
         .try_for_each(|link| rows::insert_link(connection, statements::INSERT_LINK, link).map_err(|fault| fault.if_taken("link")))
 }
 
-pub(super) fn revoke(connection: &Connection, revocations: &[RevocationRow]) -> Result<(), Fault> {
-    revocations.iter().try_for_each(|row| rows::insert_revocation(connection, statements::REVOKE, row))
-}
-
 /// Loads a grant's ledger, acts on it, and saves it if that changed it. A new one is made only if `forget_at` says how long it
 /// is to be kept.
 pub(super) fn with_ledger<T>(
@@ -419,8 +415,10 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Resu
     }
     let links_end = now.minus(crate::store::EXPIRED_LINKS_KEPT);
     let mut n_rows = rows::execute(connection, statements::SWEEP_LINKS, params![links_end.as_micros(), limit])?;
+    n_rows += rows::execute(connection, statements::SWEEP_URLS, params![links_end.as_micros(), limit])?;
     n_rows += rows::execute(connection, statements::SWEEP_LEDGERS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_REVOCATIONS, bound)?;
+    n_rows += rows::execute(connection, statements::SWEEP_BROAD_REVOCATIONS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_RESERVATIONS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_IDEMPOTENT_CALLS, bound)?;
     for upload in rows::all(connection, statements::EXPIRED_UPLOADS, bound, rows::upload_id)? {

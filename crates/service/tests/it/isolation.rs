@@ -454,6 +454,16 @@ async fn rob(world: &World, victim: &Tenant, thief: &Tenant) {
             assert!(service.link_of(&thief.principal, secret).await.is_err());
         }
         assert_eq!(world.admitted(url, Method::Get, SOMEBODY).await.map(drop), works);
+        assert!(service.url(&thief.principal, &url.link_id).await.is_err());
+    }
+    let keys = victim.learnt.api_keys.iter().cloned().map(Taken::ApiKey);
+    for taken in keys.chain(victim.learnt.signing_keys.iter().cloned().map(Taken::SigningKey)) {
+        let new = NewRevocation { taken: vec![taken], issued_until: None, cut: true };
+        assert!(matches!(service.take_back(&thief.principal, new).await, Err(ServiceError::NotFound { .. })));
+    }
+    for listed in service.urls(&thief.principal, &UrlQuery::default(), None, 1000).await.unwrap().urls {
+        assert!(listed.url.tenant == *thief.principal.tenant());
+        assert!(victim.learnt.urls.iter().all(|url| url.link_id != listed.url.link_id));
     }
     // What is listed to it is its own.
     for bucket in service.buckets(&thief.principal, None, None, 1000).await.unwrap().buckets {

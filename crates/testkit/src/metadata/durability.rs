@@ -72,7 +72,7 @@ pub async fn everything_is_there_after_reopening(trial: Trial) {
     assert_eq!(store.reservation(&reservation.bucket, &reservation.key).await.unwrap(), Some(reservation));
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [replaced.blob]);
     assert_eq!(store.link_by_secret(&link.secret).await.unwrap(), Some(link));
-    assert_eq!(store.revocations(trial.now()).await.unwrap(), [revocation]);
+    assert_eq!(store.revocations(trial.now(), None, 1_000).await.unwrap(), [revocation]);
     assert_eq!(store.upload(&upload.id).await.unwrap(), Some((upload.clone(), vec![part])));
     assert_eq!(store.upload_by_secret(&secret).await.unwrap(), Some((upload, trial.tomorrow())));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{
     Confirmation, FileRef, FileRow, Guard, MetadataError, MetadataStore, ObjectRow, Publication, PublishCondition, PublishError,
-    ReservationRow, Swept,
+    ReservationRow, Swept, UrlMarks,
 };
 use valetkey_model::{FileNumber, PutMode, Refusal};
 
@@ -177,7 +177,7 @@ pub async fn a_refusal_leaves_the_reservation(trial: Trial) {
     let reservation = store.reserve_file(trial.reservation("a")).await.unwrap();
     let link_id = trial.link_id();
     store.revoke(vec![trial.revocation(link_id)]).await.unwrap();
-    let guard = Guard { tenant: name("acme"), link_id: Some(link_id), api_key: None };
+    let guard = Guard { tenant: name("acme"), url: Some(UrlMarks::of_link(link_id, trial.now())), api_key: None };
     assert_eq!(refusal(&*store, Publication { guard, ..trial.reserved(&reservation) }).await, Refusal::Revoked);
     let without_upload = Publication { completes: Some(trial.upload("a").id), ..trial.reserved(&reservation) };
     let blob = without_upload.blob;

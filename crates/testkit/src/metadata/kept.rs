@@ -6,14 +6,16 @@ use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
     ApiKeyRow, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, PartRow, Publication, ReservationRow,
-    RevocationRow, SigningKeyRow, TenantRow, UploadRow,
+    RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
 };
-use valetkey_model::{FileId, FileNumber, Permission, Retention, SecretDigest, Terms};
+use valetkey_model::{FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
 
 /// The version since which there are reservations.
 const FILES: &str = "20261121T1300_files";
 /// The version since which there are idempotent calls.
 const IDEMPOTENCY: &str = "20261121T1630_idempotency";
+/// The version since which URLs in token form are recorded, and revocations of more than one URL.
+const URLS: &str = "20261121T1600_urls";
 
 /// The same rows each time.
 struct Kept {
@@ -24,6 +26,8 @@ struct Kept {
     replaced: Publication,
     current: Publication,
     link: LinkRow,
+    url: UrlRow,
+    broad_revocation: RevocationRow,
     revocation: RevocationRow,
     grant: GrantKey,
     upload: UploadRow,
@@ -66,6 +70,26 @@ impl Kept {
                 ..trial.publication("q3/ü.pdf")
             },
             link: LinkRow { file_id: Some(trial.file_id()), terms, not_before: Some(trial.now()), ..trial.link("q3/ü.pdf") },
+            url: UrlRow {
+                tenant: name("acme"),
+                link_id: LinkId::from_bytes([16; 16]),
+                signing_key: Some(name("app-1")),
+                bucket: name("reports"),
+                target: UrlTarget::Prefix("q3/ü/".to_owned()),
+                permission: Permission::Read,
+                uses: None,
+                label: Some("Q3".to_owned()),
+                issuer: Some(name("cid")),
+                issued_at: trial.now(),
+                not_before: Some(trial.now()),
+                expires_at: trial.tomorrow(),
+                n_requests: 7,
+                last_used_at: Some(trial.tomorrow()),
+            },
+            broad_revocation: RevocationRow {
+                forget_at: trial.tomorrow().plus(DAY),
+                ..trial.broad_revocation(Taken::Prefix { bucket: name("reports"), prefix: "q3/ü/".to_owned() })
+            },
             revocation: trial.revocation(trial.link_id()),
             grant: GrantKey { signing_key: Some(name("app-1")), ..trial.grant() },
             upload_secret: trial.digest(),
@@ -106,7 +130,8 @@ pub async fn write(backend: impl MetadataBackend + 'static) {
     store.publish(kept.replaced).await.unwrap();
     store.publish(kept.current).await.unwrap();
     store.create_links(vec![kept.link]).await.unwrap();
-    store.revoke(vec![kept.revocation]).await.unwrap();
+    store.create_urls(vec![kept.url], Vec::new()).await.unwrap();
+    store.revoke(vec![kept.revocation, kept.broad_revocation]).await.unwrap();
     store.reserve(&kept.grant, trial.tomorrow(), trial.ask()).await.unwrap().unwrap();
     store.create_upload(kept.upload.clone()).await.unwrap();
     store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
@@ -132,8 +157,14 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     let reservation = Some(kept.reservation.clone()).filter(|_| version >= FILES);
     assert_eq!(store.reservation(&kept.reservation.bucket, &kept.reservation.key).await.unwrap(), reservation);
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [kept.replaced.blob]);
+    let url = store.url(&kept.link.tenant, &kept.link.link_id).await.unwrap().map(|entry| entry.url);
+    assert_eq!(url, Some(UrlRow::of_link(&kept.link)), "an older schema's, too");
+    let url = store.url(&kept.url.tenant, &kept.url.link_id).await.unwrap().map(|entry| entry.url);
+    assert_eq!(url, Some(kept.url).filter(|_| version >= URLS));
     assert_eq!(store.link_by_secret(&kept.link.secret).await.unwrap(), Some(kept.link));
-    assert_eq!(store.revocations(trial.now()).await.unwrap(), [kept.revocation]);
+    let mut revocations = vec![kept.revocation];
+    revocations.extend(Some(kept.broad_revocation).filter(|_| version >= URLS));
+    assert_eq!(store.revocations(trial.now(), None, 1_000).await.unwrap(), revocations);
     assert_eq!(store.ledger(&kept.grant).await.unwrap().unwrap().n_open(), 1);
     let upload = Some((kept.upload.clone(), trial.tomorrow()));
     assert_eq!(store.upload_by_secret(&kept.upload_secret).await.unwrap(), upload);

@@ -3,7 +3,7 @@
 use super::sample::DAY;
 use super::{Trial, name};
 use std::num::NonZeroU32;
-use valetkey_metadata::{LinkRow, MetadataError, RevocationRow};
+use valetkey_metadata::{LinkRow, MetadataError, RevocationRow, Taken};
 use valetkey_model::{Counting, Dialect, DigestRule, Disposition, MediaTypeRule, Permission, PutMode, Terms, UploadRules};
 
 /// With every field and with none; by its secret and by its id.
@@ -92,11 +92,11 @@ pub async fn a_revocation_stays(trial: Trial) {
     let later = RevocationRow { revoked_at: trial.now(), forget_at: first.forget_at.plus(DAY), ..first.clone() };
     store.revoke(vec![later.clone()]).await.unwrap();
     store.revoke(vec![RevocationRow { revoked_at: trial.now(), ..first.clone() }]).await.unwrap();
-    let mut found = store.revocations(trial.now()).await.unwrap();
-    found.sort_by_key(|revocation| revocation.link_id != link.link_id);
+    let mut found = store.revocations(trial.now(), None, 1_000).await.unwrap();
+    found.sort_by_key(|revocation| revocation.taken != Taken::Link(link.link_id));
     assert_eq!(found.len(), 2);
     assert_eq!(found[0], RevocationRow { forget_at: later.forget_at, ..first });
-    assert_eq!(found[1].link_id, never_issued);
+    assert_eq!(found[1].taken, Taken::Link(never_issued));
     assert_eq!(store.link_by_secret(&link.secret).await.unwrap(), Some(link));
     store.revoke(Vec::new()).await.unwrap();
 }
@@ -106,6 +106,6 @@ pub async fn revocations_are_forgotten_in_time(trial: Trial) {
     let store = trial.open_furnished().await;
     let revocation = trial.revocation(trial.link_id());
     store.revoke(vec![revocation.clone()]).await.unwrap();
-    assert_eq!(store.revocations(trial.tomorrow().minus(DAY / 1_000)).await.unwrap(), [revocation]);
-    assert_eq!(store.revocations(trial.tomorrow()).await.unwrap(), []);
+    assert_eq!(store.revocations(trial.tomorrow().minus(DAY / 1_000), None, 1_000).await.unwrap(), [revocation]);
+    assert_eq!(store.revocations(trial.tomorrow(), None, 1_000).await.unwrap(), []);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{
     Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, MetadataStore, ObjectRow,
-    Publication, PublishCondition, PublishError, ReservationRow, RevocationRow, Spend, Swept,
+    Publication, PublishCondition, PublishError, ReservationRow, RevocationRow, Spend, Swept, UrlMarks,
 };
 use valetkey_model::{BlobId, FileId, PutMode, Refusal, SecretDigest, Timestamp};
 
@@ -175,7 +175,11 @@ impl Model {
                 let publication = Publication {
                     condition,
                     expires_at: days_kept.map(|days| trial.now().plus(DAY * days)),
-                    guard: Guard { tenant: name("acme"), link_id, api_key: None },
+                    guard: Guard {
+                        tenant: name("acme"),
+                        url: link_id.map(|id| UrlMarks::of_link(id, trial.now())),
+                        api_key: None,
+                    },
                     spend: link_id.zip(*uses).map(|(link_id, uses)| Spend {
                         grant: GrantKey { tenant: name("acme"), signing_key: None, link_id },
                         uses: NonZeroU32::new(uses).unwrap(),
@@ -384,7 +388,8 @@ impl Model {
         for (link, there) in &mut self.links {
             let goes = *there && link.expires_at.plus(EXPIRED_LINKS_KEPT) <= now;
             *there &= !goes;
-            swept.n_rows += u64::from(goes);
+            // The link, and the URL that its owner sees.
+            swept.n_rows += 2 * u64::from(goes);
         }
         let n_before = self.revoked.len() + self.spent.len() + self.reservations.len();
         self.reservations.retain(|_, reservation| reservation.expires_at > now);
@@ -417,10 +422,10 @@ impl Model {
             assert_eq!(store.link(&link.tenant, &link.link_id).await.unwrap(), found);
         }
         assert_eq!(store.link_by_secret(&SecretDigest::from_bytes([0; 32])).await.unwrap(), None);
-        let mut revoked = store.revocations(now).await.unwrap();
+        let mut revoked = store.revocations(now, None, 1_000).await.unwrap();
         let mut expected: Vec<_> = self.revoked.values().filter(|row| row.forget_at > now).cloned().collect();
-        revoked.sort_by_key(|row| row.link_id);
-        expected.sort_by_key(|row| row.link_id);
+        revoked.sort_by(|a, b| a.taken.cmp(&b.taken));
+        expected.sort_by(|a, b| a.taken.cmp(&b.taken));
         assert_eq!(revoked, expected);
     }
 

@@ -5,9 +5,9 @@ use super::{Trial, name};
 use std::sync::Arc;
 use valetkey_metadata::{
     ApiKeyChange, ApiKeyRow, GrantKey, Guard, MetadataError, MetadataStore, ObjectRow, Publication, PublishCondition,
-    PublishError, Published, RevocationRow, Spend,
+    PublishError, Published, RevocationRow, Spend, Taken, UrlMarks,
 };
-use valetkey_model::{BlobId, FileId, ObjectKey, PutMode, Refusal, Scopes};
+use valetkey_model::{BlobId, FileId, ObjectKey, PutMode, Refusal, Scopes, Timestamp};
 
 /// With every field and with none; keys are kept as given.
 pub async fn an_object_comes_back_whole(trial: Trial) {
@@ -143,7 +143,8 @@ pub async fn a_revoked_link_publishes_nothing(trial: Trial) {
     let store = trial.open_furnished().await;
     let link_id = trial.link_id();
     let by_link = |key: &str| {
-        let guard = Guard { tenant: name("acme"), link_id: Some(link_id), api_key: Some(name("cid")) };
+        let guard =
+            Guard { tenant: name("acme"), url: Some(UrlMarks::of_link(link_id, trial.now())), api_key: Some(name("cid")) };
         Publication { guard, ..trial.publication(key) }
     };
     store.revoke(vec![RevocationRow { tenant: name("other"), ..trial.revocation(link_id) }]).await.unwrap();
@@ -151,6 +152,42 @@ pub async fn a_revoked_link_publishes_nothing(trial: Trial) {
     store.revoke(vec![RevocationRow { forget_at: trial.now(), ..trial.revocation(link_id) }]).await.unwrap();
     assert_eq!(refusal(&*store, by_link("b")).await, Refusal::Revoked);
     assert_eq!(object(&*store, "b").await, None);
+}
+
+/// By whatever the URL has in common with others, as far as it was issued by then; only its own tenant's counts.
+pub async fn a_broadly_revoked_url_publishes_nothing(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let of = |bucket: &str, prefix: &str| Taken::Prefix { bucket: name(bucket), prefix: prefix.to_owned() };
+    let at = |bucket: &str, key: &str| Taken::Object { bucket: name(bucket), key: name(key) };
+    let by = |issued_at: Timestamp, label: &str, key: &str| {
+        let signing_key = Some(name("app-1"));
+        let url = Some(UrlMarks { link_id: trial.link_id(), signing_key, label: Some(label.to_owned()), issued_at });
+        let guard = Guard { tenant: name("acme"), url, api_key: Some(name("cid")) };
+        Publication { guard, ..trial.publication(key) }
+    };
+    let now = trial.now();
+    for (number, (taken, misses)) in [
+        (Taken::Label("0".to_owned()), Taken::Label("1".to_owned())),
+        (at("reports", "1/a"), at("reports", "1/b")),
+        (of("reports", "2/"), of("others", "2/")),
+        (Taken::SigningKey(name("app-1")), Taken::SigningKey(name("cid"))),
+        (Taken::ApiKey(name("cid")), Taken::ApiKey(name("app-1"))),
+        (Taken::Tenant, Taken::Label(String::new())),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (label, key) = (number.to_string(), format!("{number}/a"));
+        let missed = trial.broad_revocation(misses);
+        let theirs = RevocationRow { tenant: name("other"), ..trial.broad_revocation(taken.clone()) };
+        // Those of one before would hit this one, too, were they not over.
+        let earlier = now.minus(DAY * (100 - u32::try_from(number).unwrap()));
+        let revoked = RevocationRow { issued_until: earlier, ..trial.broad_revocation(taken.clone()) };
+        store.revoke(vec![RevocationRow { issued_until: earlier, ..missed }, theirs, revoked]).await.unwrap();
+        let late = Timestamp::from_micros(earlier.as_micros() + 1);
+        store.publish(by(late, &label, &key)).await.unwrap_or_else(|error| panic!("{taken:?}: {error}"));
+        assert_eq!(refusal(&*store, by(earlier, &label, &key)).await, Refusal::Revoked, "{taken:?}");
+    }
 }
 
 /// `IssuerDisabled` for a key that is missing, another tenant's, switched off, or at its expiry.
@@ -167,14 +204,14 @@ pub async fn a_disabled_issuer_publishes_nothing(trial: Trial) {
         store.create_api_key(key).await.unwrap();
     }
     let by = |api_key: &str| {
-        let guard = Guard { tenant: name("acme"), link_id: None, api_key: Some(name(api_key)) };
+        let guard = Guard { tenant: name("acme"), url: None, api_key: Some(name(api_key)) };
         Publication { guard, ..trial.publication(api_key) }
     };
     for api_key in ["missing", "off", "expired", "foreign"] {
         assert_eq!(refusal(&*store, by(api_key)).await, Refusal::IssuerDisabled, "{api_key}");
     }
     store.publish(by("live")).await.unwrap();
-    let by_server = Guard { tenant: name("acme"), link_id: None, api_key: None };
+    let by_server = Guard { tenant: name("acme"), url: None, api_key: None };
     store.publish(Publication { guard: by_server, ..trial.publication("a") }).await.unwrap();
 }
 
@@ -205,7 +242,7 @@ pub async fn a_narrowed_issuer_publishes_nothing(trial: Trial) {
         store.create_api_key(key).await.unwrap();
     }
     let by = |api_key: &str, publication: Publication| {
-        let guard = Guard { tenant: name("acme"), link_id: None, api_key: Some(name(api_key)) };
+        let guard = Guard { tenant: name("acme"), url: None, api_key: Some(name(api_key)) };
         Publication { guard, ..publication }
     };
     for api_key in ["reads", "creates", "elsewhere"] {
@@ -227,7 +264,7 @@ pub async fn a_bucket_takes_nothing_from_another_tenant(trial: Trial) {
     store.create_api_key(trial.api_key("foreign", "other")).await.unwrap();
     let spend = Spend { grant: GrantKey { tenant: name("other"), ..trial.grant() }, ..trial.spend(1) };
     for api_key in [None, Some(name("foreign"))] {
-        let guard = Guard { tenant: name("other"), link_id: None, api_key };
+        let guard = Guard { tenant: name("other"), url: None, api_key };
         let answer = store.publish(Publication { guard, spend: Some(spend.clone()), ..trial.publication("a") }).await;
         assert!(matches!(answer, Err(PublishError::Store(MetadataError::NotFound { what: "bucket" }))), "{answer:?}");
     }
@@ -256,20 +293,20 @@ pub async fn refusals_come_in_order(trial: Trial) {
     store.publish(Publication { spend: Some(spend.clone()), ..trial.publication("a") }).await.unwrap();
     store.revoke(vec![trial.revocation(link_id)]).await.unwrap();
     let everything_wrong = || Publication {
-        guard: Guard { tenant: name("acme"), link_id: Some(link_id), api_key: Some(name("missing")) },
+        guard: Guard { tenant: name("acme"), url: Some(UrlMarks::of_link(link_id, trial.now())), api_key: Some(name("missing")) },
         spend: Some(spend.clone()),
         ..trial.creation("a")
     };
     let mut publication = everything_wrong();
     assert_eq!(refusal(&*store, publication).await, Refusal::Revoked);
     publication = everything_wrong();
-    publication.guard.link_id = None;
+    publication.guard.url = None;
     assert_eq!(refusal(&*store, publication).await, Refusal::IssuerDisabled);
     publication = everything_wrong();
-    publication.guard = Guard { tenant: name("acme"), link_id: None, api_key: None };
+    publication.guard = Guard { tenant: name("acme"), url: None, api_key: None };
     assert_eq!(refusal(&*store, publication).await, Refusal::UsedUp);
     publication = everything_wrong();
-    publication.guard = Guard { tenant: name("acme"), link_id: None, api_key: None };
+    publication.guard = Guard { tenant: name("acme"), url: None, api_key: None };
     publication.spend = None;
     assert_eq!(refusal(&*store, publication).await, Refusal::Exists);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, NodeRun, Rules};
 use valetkey_metadata::{
     ApiKeyRow, BucketRow, GrantKey, Guard, IdempotentCallKey, IdempotentCallRow, LinkRow, MetadataStore, PartRow, Publication,
-    PublishCondition, Published, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend,
+    PublishCondition, Published, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend, Taken,
     TenantRow, UploadRow,
 };
 use valetkey_model::{
@@ -112,7 +112,7 @@ impl Trial {
             now: self.now(),
             expires_at: None,
             condition: PublishCondition { mode: PutMode::Replace, absent: false, replaces: None, incarnation: None },
-            guard: Guard { tenant: name("acme"), link_id: None, api_key: Some(name("cid")) },
+            guard: Guard { tenant: name("acme"), url: None, api_key: Some(name("cid")) },
             spend: None,
             completes: None,
         }
@@ -153,7 +153,13 @@ impl Trial {
     }
 
     pub(super) fn revocation(&self, link_id: LinkId) -> RevocationRow {
-        RevocationRow { tenant: name("acme"), link_id, revoked_at: self.now(), forget_at: self.tomorrow() }
+        RevocationRow { issued_until: Timestamp::MAX, ..self.broad_revocation(Taken::Link(link_id)) }
+    }
+
+    /// Of what was issued until now.
+    pub(super) fn broad_revocation(&self, taken: Taken) -> RevocationRow {
+        let (revoked_at, forget_at) = (self.now(), self.tomorrow());
+        RevocationRow { tenant: name("acme"), taken, issued_until: self.now(), revoked_at, forget_at }
     }
 
     pub(super) fn grant(&self) -> GrantKey {

@@ -28,7 +28,7 @@ pub async fn a_sweep_takes_what_time_has_ended(trial: Trial) {
     assert_eq!(store.object(&name("reports"), &name("stays")).await.unwrap(), Some(stays));
     assert_eq!(store.upload(&upload.id).await.unwrap(), None);
     assert_eq!(store.ledger(&grant).await.unwrap(), None);
-    assert_eq!(store.revocations(trial.now()).await.unwrap(), []);
+    assert_eq!(store.revocations(trial.now(), None, 1_000).await.unwrap(), []);
     let doomed: HashSet<_> = store.doomed_blobs(trial.tomorrow(), 100).await.unwrap().into_iter().collect();
     assert_eq!(doomed, HashSet::from([ended.blob, part.blob]));
     assert_eq!(store.doomed_blobs(just_before, 100).await.unwrap(), [], "doomed by the sweep's instant");
@@ -68,7 +68,8 @@ pub async fn an_expired_link_is_kept_a_while(trial: Trial) {
     let end = old.expires_at.plus(EXPIRED_LINKS_KEPT);
     assert_eq!(store.sweep(Timestamp::from_micros(end.as_micros() - 1), 100).await.unwrap(), Swept::default());
     assert_eq!(store.link_by_secret(&old.secret).await.unwrap(), Some(old.clone()));
-    assert_eq!(store.sweep(end, 100).await.unwrap().n_rows, 1);
+    assert_eq!(store.sweep(end, 100).await.unwrap().n_rows, 2, "the link and its URL");
+    assert_eq!(store.url(&old.tenant, &old.link_id).await.unwrap(), None);
     assert_eq!(store.link_by_secret(&old.secret).await.unwrap(), None);
     assert_eq!(store.link_by_secret(&young.secret).await.unwrap(), Some(young));
 }

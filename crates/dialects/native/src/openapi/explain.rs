@@ -1,6 +1,6 @@
 //! Explaining.
 
-use super::{api, too_large};
+use super::{api, too_large, too_slow};
 use crate::wire::explain::{ExplanationBody, QuestionBody};
 use serde_json::json;
 use valetkey_http_common::openapi::{Answer, HttpMethod, Piece};
@@ -18,6 +18,6 @@ pub(super) fn describe(piece: Piece) -> Piece {
     )
     .json::<QuestionBody>("The URL.", true, json!({"url": "https://files.example.org/o/reports/q3.pdf?cat=2D3RhEOhAQWhBEVhcHAtMV"}))
     .answer(200, Answer::json::<ExplanationBody>("What would come of it."))
-    .answer(413, too_large().1);
+    .answers([too_large(), too_slow()]);
     piece.operation(HttpMethod::Post, "/vk/v1/explain", explain)
 }

@@ -83,7 +83,9 @@ fn other_methods_and_paths() {
         ("POST", "/buckets/reports", "GET, HEAD, PATCH, DELETE"),
         ("PATCH", "/buckets/reports/objects", "GET, HEAD"),
         ("PATCH", "/buckets/reports/objects/a", "GET, HEAD, PUT, DELETE"),
-        ("PATCH", "/signed-urls", "POST"),
+        ("PATCH", "/signed-urls", "GET, HEAD, POST"),
+        ("PATCH", "/signed-urls/lnk_x", "GET, HEAD"),
+        ("PATCH", "/explain", "POST"),
         ("PATCH", "/revocations", "POST"),
         ("PATCH", "/token", "POST"),
     ] {

@@ -8,6 +8,7 @@ mod credentials;
 mod explain;
 mod idempotency;
 mod isolation;
+mod listed_urls;
 mod objects;
 mod public;
 mod redeem;

@@ -25,7 +25,7 @@ pub(crate) const BASE: &str = "https://files.example.org";
 /// The clock's first instant, in RFC 3339.
 pub(crate) const NOW: &str = "2027-01-15T08:00:00Z";
 /// Long enough for the slowest machine; nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server under test.
 pub(crate) struct World {
