@@ -14,6 +14,8 @@ mod sign;
 
 mod revoke;
 
+mod reset;
+
 mod bucket;
 
 mod api_key;
@@ -31,6 +33,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Sign(sign::Sign),
     Revoke(revoke::Revoke),
+    Reset(reset::Reset),
     #[command(subcommand)]
     Bucket(bucket::Bucket),
     #[command(subcommand)]
@@ -49,6 +52,7 @@ impl Command {
             Self::Rm(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Revoke(command) => command.run(),
+            Self::Reset(command) => command.run(),
             Self::Bucket(command) => command.run(),
             Self::ApiKey(command) => command.run(),
             Self::SigningKey(command) => command.run(),

@@ -26,6 +26,7 @@ mod sealing;
 mod service;
 mod signing_keys;
 mod upload;
+mod uses;
 
 pub use access_token::AccessToken;
 pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};

@@ -65,7 +65,7 @@ impl Principal {
     /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
     pub(crate) fn require_administrator(&self) -> Result<(), ServiceError> {
         self.require(Scope::Admin)?;
-        if self.buckets.is_empty() { Ok(()) } else { Err(ServiceError::OutsideBuckets) }
+        if !self.is_limited_to_buckets() { Ok(()) } else { Err(ServiceError::OutsideBuckets) }
     }
 
     /// Proves that the bucket is its tenant's and among those it may use.
@@ -79,6 +79,11 @@ impl Principal {
             (true, false) => Err(ServiceError::OutsideBuckets),
             (true, true) => Ok(()),
         }
+    }
+
+    /// Whether its key is limited to some buckets.
+    pub(crate) fn is_limited_to_buckets(&self) -> bool {
+        !self.buckets.is_empty()
     }
 
     /// Whether its key is not limited to other buckets than this.

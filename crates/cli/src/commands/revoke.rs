@@ -28,7 +28,7 @@ impl Revoke {
 }
 
 /// What is no link id is likely to be a signed URL: a secret, not to be repeated.
-fn parse(text: &str) -> Result<LinkId, CliError> {
+pub(super) fn parse(text: &str) -> Result<LinkId, CliError> {
     text.parse().map_err(|_| {
         let found = if text.contains("://") { "a URL" } else { "something else" };
         CliError::usage(format!("expected a link id, `lnk_` and 22 characters, found {found}"))

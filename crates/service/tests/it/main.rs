@@ -14,4 +14,5 @@ mod public;
 mod redeem;
 mod signing_keys;
 mod upload;
+mod uses;
 mod world;
