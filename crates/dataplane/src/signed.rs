@@ -20,9 +20,7 @@ use valetkey_http_common::query::Query;
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::{cors, security};
 use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal, sabotaged};
-use valetkey_service::redeem::{
-    Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name,
-};
+use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name};
 use valetkey_service::{DigestSet, Service, ServiceError};
 
 /// The methods of signed URLs.
