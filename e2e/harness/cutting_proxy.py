@@ -17,6 +17,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.n_connections = 0
+        self._server = None
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self):
@@ -24,8 +25,10 @@ class CuttingProxy:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        # A connection that was not cut would be kept by the server for as long as it keeps any.
+        for peer in filter(None, (self._listener, self._server)):
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 
@@ -39,6 +42,7 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
                 self.n_connections += 1
                 with client, self._connected() as server, contextlib.suppress(OSError):
+                    self._server = server
                     self._pass_on(client, server)
 
     def _connected(self):
