@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from ci import command, installed
 from ci.outcome import Outcome
 
-PROGRAMS = {"curl": "curl", "strace": "strace"}
+PROGRAMS = {"aria2c": "aria2", "curl": "curl", "strace": "strace"}
 
 
 def run(context, work, binary, arguments=(), env=None):

@@ -1,7 +1,9 @@
 """A URL with a number of uses is never completed more often, whoever asks, however, and whatever crashes meanwhile; and whoever
 began can finish."""
 
+import itertools
 import subprocess
+import time
 
 import pytest
 
@@ -125,6 +127,44 @@ def test_no_crash_gives_a_file_to_two(serve, rng, kind, run):
     finish(clients)
     complete = assert_never_more_than_one(clients, content)
     assert len(complete) == 1, "whoever had the secret finished"
+
+
+@pytest.mark.parametrize("run", range(100 if SOAK else 2))
+@pytest.mark.parametrize("uses", [1, 7])
+def test_of_many_clients_no_more_than_n_complete(serve, rng, uses, run):
+    """The same race for one use and for seven, with sessions that lapse after two seconds: at no instant have more uses gone than there
+    are, and nobody gets anything once they have."""
+    server = serve(arguments=["--session-idle", "2s"])
+    api = Api(server)
+    content = Content(f"{SEED} {uses} {run}", 6 * MIB)
+    api.put_new("raced", content)
+    target = api.target("raced", form=rng.choice(["token", "link"]), uses=uses)
+    clients = clients_of(server, target, content, "different", N_CLIENTS // 2)
+    for _ in range(rng.randint(1, 3)):
+        crash = Trigger(rng.randrange(1, uses * content.size), server.kill)
+        together(clients, lambda client, crash=crash: client.get(on_bytes=crash.count))
+        if server.pid is None:
+            server.start()
+        whole = [client for client in clients if client.is_complete]
+        assert len(whole) <= uses, f"{len(whole)} of {uses}"
+    finish(clients)
+    # Whoever began and was cut has finished, or has let the session lapse; what is left is for others, until nothing is.
+    others = (Client(server, target, content, source, f"late-{source}") for source in itertools.islice(addresses(), 1000, 3000))
+    deadline = time.monotonic() + 120
+    late = []
+    for client in others:
+        late.append(client)
+        if client.get() == 410:
+            break
+        if client.codes == ["in_use"]:
+            assert time.monotonic() < deadline, "a session does not lapse"
+            time.sleep(0.05)
+    assert late[-1].codes == ["used_up"]
+    everybody = clients + late
+    assert sum(client.is_complete for client in everybody) <= uses
+    received = sum(client.received_bytes for client in everybody)
+    in_flight = server.n_kills * uses * min(content.size, WINDOW_BYTES)
+    assert received <= uses * (2 * content.size + SLACK_BYTES) + in_flight, f"{received} bytes of {uses} times {content.size}"
 
 
 def finish(clients):

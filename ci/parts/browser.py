@@ -6,7 +6,7 @@ from ci import binary, command, installed
 from ci.outcome import Outcome
 
 NAME = "browser"
-ABOUT = "names of downloads, the safe view, CORS and refusals in Chromium"
+ABOUT = "names of downloads, the safe view, CORS, refusals and the page of limited URLs in Chromium"
 
 _COUNT = re.compile(r"^# (tests|fail|cancelled|skipped|todo) (\d+)$", re.M)
 

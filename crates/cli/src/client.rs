@@ -401,6 +401,12 @@ impl Client {
         json(self.send(self.request(Method::GET, &format!("/vk/v1/signed-urls/{link_id}"), ())?, About::Server)?)
     }
 
+    pub(crate) fn reset_uses(&self, link_id: &LinkId) -> anyhow::Result<()> {
+        let path = format!("/vk/v1/signed-urls/{link_id}/reset");
+        self.send(self.request(Method::POST, &path, ())?, About::Server)?;
+        Ok(())
+    }
+
     /// A request for `target`: a path with its query beneath the server's URL, or a whole URL of the same holder's.
     pub(crate) fn request<B>(&self, method: Method, target: &str, body: B) -> anyhow::Result<Request<B>> {
         let url = if target.starts_with('/') { format!("{}{target}", self.base) } else { target.to_owned() };

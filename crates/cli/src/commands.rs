@@ -16,6 +16,7 @@ mod revoke;
 
 mod explain;
 mod links;
+mod reset;
 
 mod bucket;
 
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Revoke(revoke::Revoke),
     Explain(explain::Explain),
     Links(links::Links),
+    Reset(reset::Reset),
     #[command(subcommand)]
     Bucket(bucket::Bucket),
     #[command(subcommand)]
@@ -56,6 +58,7 @@ impl Command {
             Self::Revoke(command) => command.run(),
             Self::Explain(command) => command.run(),
             Self::Links(command) => command.run(),
+            Self::Reset(command) => command.run(),
             Self::Bucket(command) => command.run(),
             Self::ApiKey(command) => command.run(),
             Self::SigningKey(command) => command.run(),

@@ -249,6 +249,10 @@ impl FileBody {
         FileBody::with_watch(plan, Watch::Meter(meter))
     }
 
+    pub(crate) fn is_metered(&self) -> bool {
+        matches!(self.watch, Watch::Meter(_))
+    }
+
     fn with_watch(plan: FilePlan, watch: Watch) -> FileBody {
         let size = |range: &Range<u64>| range.end.saturating_sub(range.start);
         let file_bytes = plan.parts.iter().map(|part| size(&part.range)).sum();

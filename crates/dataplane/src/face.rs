@@ -30,6 +30,11 @@ pub trait Face: Send + Sync {
     /// Adds to the head of an answer with content, whole or in part, what this dialect says of it besides.
     fn describe(&self, _shown: &Representation<'_>, _head: &mut Response<()>) {}
 
+    /// Whether a person who navigates to a URL with a number of uses is shown a page with a button first.
+    fn offers(&self) -> bool {
+        false
+    }
+
     /// The answer to an upload whose body ended early, or broke the protocol.
     fn broken_off(&self) -> Response<ResponseBody> {
         status(StatusCode::BAD_REQUEST)

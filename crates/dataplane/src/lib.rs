@@ -25,6 +25,8 @@ mod face;
 
 mod receive;
 
+mod offer;
+
 mod signed;
 
 pub use answer::{Representation, Selected, select, send};

@@ -6,6 +6,7 @@ use crate::face::{Face, status};
 use crate::http1::request_body::RequestBody;
 use crate::kept::{Kept, Key, Ready, asks_for_all};
 use crate::listener::{ConnectionInfo, closing};
+use crate::offer;
 use crate::receive::{ReceiveError, WriteHeaders, receive};
 use http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
@@ -18,8 +19,8 @@ use valetkey_http_common::client_address::{ClientAddressFrom, client_address};
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::{cors, security};
-use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal};
-use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Sessions, claimed_dialect, session_name};
+use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal, sabotaged};
+use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name};
 use valetkey_service::{DigestSet, Service, ServiceError};
 
 /// The methods of signed URLs.
@@ -85,7 +86,10 @@ impl SignedUrls {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers, &methods_of(credential)));
         }
-        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed(&methods_of(credential))) };
+        // Whoever presses the button of the page wants what a GET gives.
+        let pressed = face.offers() && offer::is_pressed(parts);
+        let method = if pressed { Some(Method::Get) } else { method_of(parts) };
+        let Some(method) = method else { return self.finished(method_not_allowed(&methods_of(credential))) };
         let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
         let presented = Presented {
@@ -97,6 +101,10 @@ impl SignedUrls {
             prefetch: is_prefetch(&parts.headers),
         };
         let answer = match method {
+            _ if pressed => {
+                let answer = Box::pin(self.press(face, &presented, parts, body)).await;
+                answer.map(|answer| self.finished(answer)).map_err(|refusal| (refusal, true))
+            }
             Method::Put => {
                 let answer = Box::pin(self.put(face, &presented, parts, body)).await;
                 answer.map(|answer| self.finished(answer)).map_err(|refusal| (refusal, true))
@@ -154,6 +162,12 @@ impl SignedUrls {
         let face = self.face_for(face, grant.terms().dialect);
         let admission = self.service.admit(grant).await?;
         let mut found = self.service.find(admission).await?;
+        if face.offers() && found.grant().is_limited() && offer::is_wanted(parts) {
+            let offer = Box::pin(self.service.offer(&found)).await?;
+            if let Some(offer) = offer.filter(|_| !sabotaged("offer-skipped")) {
+                return Ok(self.finished(offer::page(&found, &offer, false)));
+            }
+        }
         if face.needs_digests() {
             found = Box::pin(self.with_digests(found)).await?;
         }
@@ -161,6 +175,39 @@ impl SignedUrls {
             Some(key) => self.whole(face, key, found, parts).await,
             None => Box::pin(self.selected(face, found, presented, parts)).await,
         }
+    }
+
+    /// A signed POST: the button of the page was pressed. It is a GET until there is a session, which the GET that follows has.
+    async fn press(
+        &self,
+        face: &dyn Face,
+        presented: &Presented<'_>,
+        parts: &Parts,
+        body: RequestBody,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let grant = match self.service.verify(presented).await {
+            Err(Refusal::WrongMethod) => return Ok(method_not_allowed(&methods_of(presented.credential))),
+            verified => verified?,
+        };
+        let face = self.face_for(face, grant.terms().dialect);
+        if !grant.is_limited() || !face.offers() {
+            return Ok(method_not_allowed(&methods_of(presented.credential)));
+        }
+        let admission = self.service.admit(grant).await?;
+        let found = self.service.find(admission).await?;
+        let Some(nonce) = offer::nonce_in(body).await? else { return Ok(closing(face.broken_off())) };
+        let pressed = self.service.press(&found, &nonce).await?;
+        if let Pressed::NotOffered = pressed
+            && let Some(offer) = self.service.offer(&found).await?
+        {
+            return Ok(offer::page(&found, &offer, true));
+        }
+        let path = parts.uri.path();
+        let mut answer = offer::see_other(&self.seen_path(path), parts.uri.query());
+        if let (Pressed::Opened(secret), Some(link_id)) = (pressed, found.grant().link_id()) {
+            self.give_session(answer.headers_mut(), &session_name(&link_id), secret.expose(), path);
+        }
+        Ok(answer)
     }
 
     /// What the request selects of an object.

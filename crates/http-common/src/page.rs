@@ -13,18 +13,38 @@ pub static CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/html; char
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{margin:0;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
-main{max-width:36rem;margin:0 auto;padding:12vh 1.25rem 2rem}\
-h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem}\
-dt{opacity:.75}dd{margin:0 0 .75rem}\
-button{font:inherit;padding:.75rem 1.5rem;border-radius:.5rem;cursor:pointer}";
+:root{color-scheme:light dark;--ground:#f2f4f7;--card:#fff;--ink:#1a1d21;--soft:#555e6a;--line:#dde2e8;--act:#1257c8;--on:#fff;\
+--warn:#fff4d6}\
+@media(prefers-color-scheme:dark){:root{--ground:#0f1216;--card:#191d23;--ink:#e8ebef;--soft:#a6b0bb;--line:#2d343d;--act:#84b6ff;\
+--on:#0a1424;--warn:#3a2f10}}\
+*{box-sizing:border-box}\
+body{margin:0;min-height:100vh;min-height:100svh;display:grid;padding:1rem;background:var(--ground);color:var(--ink);\
+font:1.0625rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
+main{width:100%;max-width:28rem;margin:auto;padding:2rem 1.75rem;background:var(--card);border:1px solid var(--line);border-radius:1rem}\
+svg{display:block;width:2.75rem;height:2.75rem;margin:0 0 1rem -.25rem;fill:none;stroke:var(--act);stroke-width:1.5;\
+stroke-linejoin:round;stroke-linecap:round}\
+h1{font-size:1.375rem;line-height:1.3;margin:0 0 1.25rem}\
+p,form{margin:0 0 1rem}\
+dl{display:grid;grid-template-columns:auto 1fr;gap:.5rem 1.5rem;margin:0 0 1.5rem;padding:1rem 0;border:solid var(--line);\
+border-width:1px 0}\
+dt,.note{color:var(--soft)}dd{margin:0}.note{font-size:.9375rem}\
+button{width:100%;min-height:3.25rem;padding:.75rem 1.5rem;border:2px solid transparent;border-radius:.625rem;background:var(--act);\
+color:var(--on);font:inherit;font-weight:600;cursor:pointer}\
+button:hover{filter:brightness(1.1)}\
+:focus-visible{outline:3px solid var(--act);outline-offset:3px}\
+[role=alert]{padding:.75rem 1rem;border-radius:.625rem;background:var(--warn)}\
+main>:last-child{margin-bottom:0}";
+
+/// A sheet of paper and an arrow, for the eye alone.
+const FILE_GLYPH: &str = "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\" focusable=\"false\">\
+<path d=\"M14 2.75H6.5a1.75 1.75 0 0 0-1.75 1.75v15a1.75 1.75 0 0 0 1.75 1.75h11a1.75 1.75 0 0 0 1.75-1.75V8zM14 2.75V8h5.25\"/>\
+<path d=\"M12 11v6m-2.5-2.5L12 17l2.5-2.5\"/></svg>\n";
 
 /// The SHA-256 of [`STYLE`], which the policies allow and nothing else; a test compares them.
 macro_rules! policy {
     ($form_action:literal) => {
         HeaderValue::from_static(concat!(
-            "default-src 'none'; style-src 'sha256-B6hkrBBV39i+v56XIrlPI28Fdy+fCf2P4flDTl8JbvU='; form-action ",
+            "default-src 'none'; style-src 'sha256-Dl+0VlJ+WCsVAX46TDvqQJ6HokWd4lWUdnzTGn8SZZk='; form-action ",
             $form_action,
             "; frame-ancestors 'none'; base-uri 'none'"
         ))
@@ -49,6 +69,15 @@ impl Page {
         Self { title, main, has_form: false }
     }
 
+    /// A page about a file, whose name is the title. The name is to be [safe](crate::disposition::safe_file_name): escaping leaves
+    /// characters that turn text around.
+    pub fn of_file(name: &str) -> Self {
+        let name = escaped(name);
+        // Arabic and Hebrew names are read from the right.
+        let main = format!("{FILE_GLYPH}<h1 dir=\"auto\">{name}</h1>\n");
+        Self { title: name, main, has_form: false }
+    }
+
     /// The page for a refused navigation.
     pub fn refusal(refusal: Refusal) -> Self {
         let sentence = refusal.sentence();
@@ -66,6 +95,20 @@ impl Page {
     #[must_use]
     pub fn paragraph(mut self, text: &str) -> Self {
         self.push(format_args!("<p>{}</p>\n", escaped(text)));
+        self
+    }
+
+    /// With a paragraph that is read out at once.
+    #[must_use]
+    pub fn alert(mut self, text: &str) -> Self {
+        self.push(format_args!("<p role=\"alert\">{}</p>\n", escaped(text)));
+        self
+    }
+
+    /// With a paragraph of less weight.
+    #[must_use]
+    pub fn note(mut self, text: &str) -> Self {
+        self.push(format_args!("<p class=\"note\">{}</p>\n", escaped(text)));
         self
     }
 
@@ -259,8 +302,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_escaped(text in ".*|[<>&\"'\u{0}-\u{1f}]{0,20}") {
-            let hostile = Page::new(&text).paragraph(&text).facts(&[(&text, &text)]).button(&text, &[(&text, &text)]).body();
-            let plain = Page::new("").paragraph("").facts(&[("", "")]).button("", &[("", "")]).body();
+            let hostile = Page::of_file(&text).paragraph(&text).alert(&text).note(&text).facts(&[(&text, &text)]).button(&text, &[(&text, &text)]).body();
+            let plain = Page::of_file("").paragraph("").alert("").note("").facts(&[("", "")]).button("", &[("", "")]).body();
             for delimiter in [b'<', b'>', b'"'] {
                 let count = |body: &[u8]| body.iter().filter(|byte| **byte == delimiter).count();
                 prop_assert_eq!(count(&hostile), count(&plain));

@@ -14,6 +14,10 @@
 //!   uses × (2 × size + 40 MiB), plus, for each crash, what was reserved and unsettled at that instant.
 //! * A reservation that a crash left unsettled is **uncertain**: delivered when it is decided whether a use may be returned,
 //!   missing for its own holder. So no crash gives a file to two holders, and none takes it from the one who has the secret.
+//! * Where starts are counted ([`Counting::Started`]), the reservation that opens a session spends the use. The holder goes on
+//!   within the session; a lapse returns nothing, and whoever starts afresh without the secret starts again.
+//! * A person who presses a button **opens** a session before anything is reserved: see [`Ledger::open`].
+//! * The owner may **reset** a grant: see [`Ledger::reset`].
 //!
 //! [`Ledger`] is one limited grant's record. Its methods neither read a clock nor make random numbers; whoever calls them
 //! saves the ledger in the same transaction, also when the answer is a refusal.
@@ -26,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
-use valetkey_model::{BlobId, SecretDigest, SessionId, Timestamp};
+use valetkey_model::{BlobId, Counting, SecretDigest, SessionId, Timestamp};
 
 /// From this size on, a new session's first window is at most half the object, so that a crash before its holder learns the
 /// session secret can still return the use.
@@ -47,6 +51,8 @@ pub struct ReservationId(pub u64);
 pub struct Rules {
     /// How many uses there are in all.
     pub uses: NonZeroU32,
+    /// When a use is spent.
+    pub counting: Counting,
     /// How long a session may be idle before it lapses.
     pub session_idle: Duration,
     /// How long after completion the holder's secret may fetch again what the network lost.
@@ -58,10 +64,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// This many uses, and the rest as in production: 10 minutes idle, 60 s of grace, windows of 64 MiB, 40 MiB of overlap.
+    /// This many uses, counted when they are complete, and the rest as in production: 10 minutes idle, 60 s of grace, windows of 64 MiB, 40 MiB of overlap.
     pub const fn new(uses: NonZeroU32) -> Self {
         Self {
             uses,
+            counting: Counting::Completed,
             session_idle: Duration::from_secs(600),
             grace: Duration::from_secs(60),
             window_bytes: 64 << 20,
@@ -87,7 +94,8 @@ pub struct Ask {
     pub now: Timestamp,
     /// The run of the process that will send.
     pub node: NodeRun,
-    /// Other runs that are known to be alive; empty on a single machine.
+    /// Every other run that may have reservations under way; empty on a single machine. A run that is over may be missing late,
+    /// one that lives never.
     pub other_nodes: Vec<NodeRun>,
     /// How uses are counted.
     pub rules: Rules,
@@ -175,7 +183,7 @@ pub struct Settlement {
 /// What settling did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// The session was completed by it: a use is spent.
+    /// The session was completed by it.
     pub completed: bool,
 }
 
@@ -216,6 +224,25 @@ struct Session {
     touched_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     completed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Claim::is_held")]
+    claim: Claim,
+    /// It stays until it lapses, though nothing of it was given: its holder had the secret before anything was reserved, or has
+    /// started afresh.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stays: bool,
+}
+
+/// What an open session has of the grant's uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Claim {
+    /// One that is left for nobody else, and spent when the session is completed.
+    #[default]
+    Held,
+    /// One that is spent already: starts are counted.
+    Spent,
+    /// One from before a reset, which takes nothing from those that there are now.
+    Former,
 }
 
 /// What one response under way may send.
@@ -237,6 +264,11 @@ impl Ledger {
         self.spent
     }
 
+    /// Uses that somebody new could begin at present, of this many in all.
+    pub fn n_free(&self, uses: NonZeroU32) -> u32 {
+        uses.get().saturating_sub(self.spent).saturating_sub(self.n_held())
+    }
+
     /// Sessions open at present.
     pub fn n_open(&self) -> u32 {
         u32::try_from(self.sessions.iter().filter(|session| session.is_open()).count()).unwrap_or(u32::MAX)
@@ -253,14 +285,50 @@ impl Ledger {
     ///
     /// [`Denied`] says why not. The ledger may have changed all the same: sessions lapse when somebody asks.
     pub fn reserve(&mut self, ask: &Ask) -> Result<Reserved, Denied> {
+        self.bring_up_to_date(ask);
+        let answer = self.find_place(ask);
+        if answer.is_err() {
+            self.forget_blank();
+        }
+        answer
+    }
+
+    /// Opens a session and reserves nothing yet: the secret goes out before the first byte, to somebody who said that they want
+    /// the object. What is wanted plays no part. `false` for who presents the secret of a session that there is.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] says why not, as for [`Ledger::reserve`] of the whole object.
+    pub fn open(&mut self, ask: &Ask) -> Result<bool, Denied> {
+        let whole = Ask { wanted: Vec::new(), ..ask.clone() };
+        self.bring_up_to_date(&whole);
+        if ask.secret.is_some_and(|secret| self.is_held_by(&secret)) {
+            return Ok(false);
+        }
+        if ask.past_expiry {
+            return Err(Denied::Expired);
+        }
+        let position = self.begin(&whole, None)?;
+        if let Some(session) = self.sessions.get_mut(position) {
+            session.stays = true;
+        }
+        self.spend_on_start(position, &whole.rules);
+        Ok(true)
+    }
+
+    /// Makes every use available again, as the owner of the grant wants it. Sessions that are open go on with the use that they
+    /// had before, which counts no more: none of the new ones.
+    pub fn reset(&mut self) {
+        (self.spent, self.loss_bytes, self.resent_bytes) = (0, 0, 0);
+        for session in &mut self.sessions {
+            session.claim = Claim::Former;
+        }
+    }
+
+    fn bring_up_to_date(&mut self, ask: &Ask) {
         self.find_crashed(ask.node, &ask.other_nodes);
         self.lapse(ask.now, &ask.rules);
         self.end_overwritten(ask);
-        let answer = self.find_place(ask);
-        if answer.is_err() {
-            self.sessions.retain(|session| !session.is_blank());
-        }
-        answer
     }
 
     /// The session that the asker may use, or a new one.
@@ -272,22 +340,37 @@ impl Ledger {
             return Err(Denied::Expired);
         }
         // Who has a secret, and not this session's, is somebody else, whatever the address.
-        let as_same_client = if ask.secret.is_none() { self.reserve_for_same_client(ask) } else { None };
-        let denied = match as_same_client {
+        let resumed = if ask.secret.is_none() && !ask.is_whole() { self.resume(ask) } else { None };
+        let denied = match resumed {
             Some(Err(Denied::Busy)) if ask.may_wait => return Err(Denied::Busy),
             Some(Ok(reserved)) => return Ok(reserved),
             Some(Err(denied)) => Some(denied),
             None => None,
         };
-        if self.spent >= ask.rules.uses.get() {
-            return Err(Denied::UsedUp);
+        let newest = self.begin(ask, denied.filter(|denied| *denied != Denied::Busy))?;
+        let reserved = self.reserve_in(newest, ask, true)?;
+        self.spend_on_start(newest, &ask.rules);
+        Ok(reserved)
+    }
+
+    /// A new session: in the place of the same client's, which is idle and starts afresh, or with a use that is left. Where none
+    /// is, `denied` says why the asker's own session is of no use either.
+    fn begin(&mut self, ask: &Ask, denied: Option<Denied>) -> Result<usize, Denied> {
+        match self.idle_of_same_client(ask) {
+            Some(idle) if self.start_afresh(idle, &ask.rules) => drop(self.sessions.remove(idle)),
+            _ if self.spent >= ask.rules.uses.get() => return Err(Denied::UsedUp),
+            _ if self.n_free(ask.rules.uses) == 0 => return Err(denied.unwrap_or(Denied::InUse)),
+            _ => {}
         }
-        if self.spent + self.n_open() >= ask.rules.uses.get() {
-            return Err(denied.filter(|denied| *denied != Denied::Busy).unwrap_or(Denied::InUse));
-        }
-        self.sessions.push(Session::open(ask));
-        let newest = self.sessions.len() - 1;
-        self.reserve_in(newest, ask, true)
+        self.sessions.push(Session::new(ask));
+        Ok(self.sessions.len() - 1)
+    }
+
+    /// Where starts are counted, one has just happened.
+    fn spend_on_start(&mut self, position: usize, rules: &Rules) {
+        let Some(session) = self.sessions.get_mut(position).filter(|_| rules.counting == Counting::Started) else { return };
+        session.claim = Claim::Spent;
+        self.spent = self.spent.saturating_add(1).min(rules.uses.get());
     }
 
     /// Settles what was sent of a reservation and reserves its next window. Gives how many bytes, counted from the beginning
@@ -326,19 +409,27 @@ impl Ledger {
         session.reservations.retain(|reservation| reservation.id != settlement.reservation);
         let completed =
             (session.size_bytes > 0 || settlement.whole) && self.complete_if_covered(position, settlement.now, &settlement.rules);
-        self.sessions.retain(|session| !session.is_blank());
+        self.forget_blank();
         Settled { completed }
     }
 
-    /// A publication under the grant spends a use, and ends sessions that no transfer keeps alive. `false` if none is left, or
-    /// all that are left are held by transfers under way.
+    /// A publication under the grant spends a use, and ends sessions that hold one and that no transfer keeps alive. `false` if
+    /// none is left, or all that are left are held by transfers under way.
     pub fn spend(&mut self, uses: u32) -> bool {
-        let held = self.sessions.iter().filter(|session| session.is_open() && !session.reservations.is_empty()).count();
+        let under_way = |session: &Session| session.holds_use() && !session.reservations.is_empty();
+        let held = self.sessions.iter().filter(|session| under_way(session)).count();
         if self.spent.saturating_add(u32::try_from(held).unwrap_or(u32::MAX)) >= uses {
             return false;
         }
         self.spent += 1;
-        self.sessions.retain(|session| !session.is_open() || !session.reservations.is_empty());
+        let (ended, kept) = std::mem::take(&mut self.sessions)
+            .into_iter()
+            .partition(|session: &Session| session.holds_use() && session.reservations.is_empty());
+        self.sessions = kept;
+        for session in &ended {
+            self.loss_bytes = self.loss_bytes.saturating_add(session.given_bytes());
+            self.resent_bytes = self.resent_bytes.saturating_add(session.resent_bytes());
+        }
         true
     }
 
@@ -355,23 +446,19 @@ impl Ledger {
         }
     }
 
-    /// The two exceptions for a request without the secret; `None` if neither applies.
-    fn reserve_for_same_client(&mut self, ask: &Ask) -> Option<Result<Reserved, Denied>> {
-        let same = |session: &Session| session.is_open() && session.client == ask.client && session.generation == ask.generation;
-        if ask.is_whole() {
-            let idle = self.sessions.iter().position(|session| same(session) && session.reservations.is_empty())?;
-            if !self.start_afresh(idle, &ask.rules) {
-                return Some(Err(Denied::InUse));
-            }
-            self.sessions.remove(idle);
-            self.sessions.push(Session::open(ask));
-            let newest = self.sessions.len() - 1;
-            return Some(self.reserve_in(newest, ask, true));
-        }
+    /// The session of the same client that a whole request without the secret starts afresh. Where starts are counted, and after
+    /// a reset, it is a start like any other.
+    fn idle_of_same_client(&self, ask: &Ask) -> Option<usize> {
+        let idle = |session: &Session| session.is_of(ask) && session.holds_use() && session.reservations.is_empty();
+        self.sessions.iter().position(|session| ask.secret.is_none() && ask.is_whole() && idle(session))
+    }
+
+    /// Goes on with the session of the same client, without its secret; `None` if there is none to go on with.
+    fn resume(&mut self, ask: &Ask) -> Option<Result<Reserved, Denied>> {
         let wanted: Intervals = ask.wanted.iter().cloned().collect();
         let mut answer = None;
         for position in 0..self.sessions.len() {
-            let Some(session) = self.sessions.get(position).filter(|session| same(session)) else { continue };
+            let Some(session) = self.sessions.get(position).filter(|session| session.is_of(ask)) else { continue };
             let again = wanted.intersection(&session.delivered);
             let recent: Intervals = session.recent.iter().cloned().collect();
             if !wanted.intersection(&session.reserved()).is_empty() {
@@ -411,6 +498,7 @@ impl Ledger {
         }
         self.loss_bytes += given;
         self.resent_bytes = self.resent_bytes.saturating_add(session.resent_bytes());
+        session.stays = true;
         session.delivered = Intervals::default();
         session.uncertain = Intervals::default();
         session.handed_bytes = 0;
@@ -418,9 +506,9 @@ impl Ledger {
         true
     }
 
-    /// Ends a session: completed ones are forgotten, open ones return their use if the loss allows for it and spend it if not.
+    /// Ends a session: one that holds a use returns it if the loss allows for that, and spends it if not.
     fn end(&mut self, position: usize, rules: &Rules) {
-        if self.sessions.get(position).is_some_and(Session::is_open) && !self.start_afresh(position, rules) {
+        if self.sessions.get(position).is_some_and(Session::holds_use) && !self.start_afresh(position, rules) {
             self.spent = self.spent.saturating_add(1).min(rules.uses.get());
         }
         let session = self.sessions.remove(position);
@@ -483,19 +571,32 @@ impl Ledger {
         session.remember_recent(sent, rules.resume_overlap_bytes);
     }
 
-    /// Spends a use if this open session has been given the whole object. Whether it did.
+    /// Completes this open session, which spends the use it holds, if it has been given the whole object. Whether it did.
     fn complete_if_covered(&mut self, position: usize, now: Timestamp, rules: &Rules) -> bool {
         let Some(session) = self.sessions.get_mut(position) else { return false };
         let covered = session.is_open() && session.delivered.cover(session.size_bytes);
         if covered {
+            let held = session.holds_use();
             session.completed_at = Some(now);
-            self.spent = self.spent.saturating_add(1).min(rules.uses.get());
+            self.spent = self.spent.saturating_add(u32::from(held)).min(rules.uses.get());
         }
         covered
     }
 
     fn with_reservation(&self, id: ReservationId) -> Option<usize> {
         self.sessions.iter().position(|session| session.reservations.iter().any(|reservation| reservation.id == id))
+    }
+
+    /// Forgets sessions of which nothing came; where starts are counted, that was none.
+    fn forget_blank(&mut self) {
+        let not_started = self.sessions.iter().filter(|session| session.is_blank() && session.claim == Claim::Spent).count();
+        self.spent = self.spent.saturating_sub(u32::try_from(not_started).unwrap_or(u32::MAX));
+        self.sessions.retain(|session| !session.is_blank());
+    }
+
+    /// Uses that open sessions hold.
+    fn n_held(&self) -> u32 {
+        u32::try_from(self.sessions.iter().filter(|session| session.holds_use()).count()).unwrap_or(u32::MAX)
     }
 
     fn resent_elsewhere(&self, position: usize) -> u64 {
@@ -505,7 +606,7 @@ impl Ledger {
 }
 
 impl Session {
-    fn open(ask: &Ask) -> Self {
+    fn new(ask: &Ask) -> Self {
         Self {
             id: ask.new_session,
             secret: ask.new_secret,
@@ -519,7 +620,18 @@ impl Session {
             reservations: Vec::new(),
             touched_at: ask.now,
             completed_at: None,
+            claim: Claim::Held,
+            stays: false,
         }
+    }
+
+    /// Whether it is an open one of this client's, of what would be sent.
+    fn is_of(&self, ask: &Ask) -> bool {
+        self.is_open() && self.client == ask.client && self.generation == ask.generation
+    }
+
+    fn holds_use(&self) -> bool {
+        self.is_open() && self.claim == Claim::Held
     }
 
     fn is_open(&self) -> bool {
@@ -528,7 +640,8 @@ impl Session {
 
     /// Nothing was given, nothing is under way: as if it had never been.
     fn is_blank(&self) -> bool {
-        self.is_open() && self.reservations.is_empty() && self.handed_bytes == 0 && self.uncertain.is_empty()
+        let untouched = self.reservations.is_empty() && self.handed_bytes == 0 && self.uncertain.is_empty();
+        self.is_open() && untouched && !self.stays
     }
 
     fn reserved(&self) -> Intervals {
@@ -564,6 +677,12 @@ impl Session {
         }
         let excess = n_bytes(&self.recent).saturating_sub(at_most);
         self.recent = split(&self.recent, excess).1;
+    }
+}
+
+impl Claim {
+    fn is_held(&self) -> bool {
+        *self == Self::Held
     }
 }
 

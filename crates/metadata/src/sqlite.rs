@@ -346,6 +346,23 @@ impl MetadataStore for SqliteStore {
             .await
     }
 
+    async fn open_session(
+        &self,
+        grant: &GrantKey,
+        forget_at: Timestamp,
+        ask: Ask,
+    ) -> Result<Result<bool, Denied>, MetadataError> {
+        let grant = grant.clone();
+        self.writer
+            .write(move |connection| Ok(writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.open(&ask))?))
+            .await
+    }
+
+    async fn reset_uses(&self, tenant: &TenantName, link_id: &LinkId) -> Result<bool, MetadataError> {
+        let (tenant, link_id) = (tenant.clone(), *link_id);
+        self.writer.write(move |connection| Ok(writes::reset_uses(connection, &tenant, &link_id)?)).await
+    }
+
     async fn ledger(&self, grant: &GrantKey) -> Result<Option<Ledger>, MetadataError> {
         let grant = grant.clone();
         self.readers

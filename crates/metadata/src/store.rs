@@ -338,6 +338,12 @@ pub trait MetadataStore: Send + Sync + 'static {
     async fn advance(&self, grant: &GrantKey, advance: Advance) -> Result<Result<u64, Denied>, MetadataError>;
     /// Ends a reservation; see [`Ledger::settle`].
     async fn settle(&self, grant: &GrantKey, settlement: Settlement) -> Result<Settled, MetadataError>;
+    /// Opens a session and reserves nothing; see [`Ledger::open`]. `forget_at` is when the row need not be kept.
+    async fn open_session(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask)
+    -> Result<Result<bool, Denied>, MetadataError>;
+    /// Makes every use of a tenant's URL available again, whichever of its signing keys it is counted under; see
+    /// [`Ledger::reset`]. Whether there was any record of its uses.
+    async fn reset_uses(&self, tenant: &TenantName, link_id: &LinkId) -> Result<bool, MetadataError>;
     /// A limited grant's ledger as it is; `None` before its first use.
     async fn ledger(&self, grant: &GrantKey) -> Result<Option<Ledger>, MetadataError>;
 

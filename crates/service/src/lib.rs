@@ -32,6 +32,7 @@ mod stable;
 mod transfers;
 mod upload;
 mod urls;
+mod uses;
 
 pub use access_token::AccessToken;
 pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};

@@ -8,9 +8,11 @@
 //! its proof. For an unlimited grant whose rows are in memory no phase waits for anything.
 
 mod explain;
+mod offer;
 mod usage;
 
 pub use explain::{Asked, Check, Explanation, Facts, Outcome, Question, UrlCredential, UrlForm, remedy};
+pub use offer::{Offer, Pressed};
 pub(crate) use usage::Flights;
 pub use usage::Usage;
 
@@ -29,8 +31,8 @@ use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, Denied, Rules};
 use valetkey_metadata::{BucketRow, GrantKey, LinkRow, ObjectRow, UrlMarks, UrlRow, UrlTarget};
 use valetkey_model::{
-    ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope, SecretDigest,
-    SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
+    ApiKeyId, BucketName, Counting, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope,
+    SecretDigest, SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
 };
 use valetkey_objects::OpenBlob;
 use valetkey_signing::{Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
@@ -673,15 +675,15 @@ impl Service {
             return Err(Refusal::Prefetch);
         }
         let secret = LinkSecret::random(self.entropy()).text();
-        let ask = self.ask(&selection, rules, &secret);
+        let wanted = selection.ranges.iter().filter(|range| !range.is_empty()).cloned().collect();
+        let ask = self.ask(&selection.found, rules, wanted, &secret);
         let (usage, opened) = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask).await?;
         Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
     }
 
-    /// What the ledger is asked for a selection; `secret` is that of the session, should one be opened.
-    fn ask(&self, selection: &Selection, rules: Rules, secret: &SecretText) -> Ask {
-        let Found { admission, object } = &selection.found;
-        let grant = &admission.grant;
+    /// What the ledger is asked by whoever redeems; `secret` is that of the session, should one be opened.
+    fn ask(&self, found: &Found, rules: Rules, wanted: Vec<Range<u64>>, secret: &SecretText) -> Ask {
+        let (grant, object) = (&found.admission.grant, &found.object);
         Ask {
             now: self.now(),
             node: self.inner().node_run,
@@ -693,7 +695,7 @@ impl Service {
             may_wait: true,
             generation: object.blob,
             size_bytes: object.size_bytes,
-            wanted: selection.ranges.iter().filter(|range| !range.is_empty()).cloned().collect(),
+            wanted,
             new_session: SessionId::random(self.entropy()),
             new_secret: digest_of(secret.expose().as_bytes()),
         }
@@ -718,6 +720,7 @@ impl Service {
     fn rules(&self, grant: &Grant) -> Option<Rules> {
         let terms = grant.terms();
         let mut rules = Rules::new(terms.uses?);
+        rules.counting = if sabotaged("start-uncounted") { Counting::Completed } else { terms.counting };
         rules.session_idle = self.config().session_idle;
         rules.grace = if terms.dialect == Dialect::Native { self.config().completion_grace } else { Duration::ZERO };
         Some(rules)

@@ -192,7 +192,9 @@ macro_rules! metadata_store_suite {
                 a_completed_use_is_spent
                 a_reservation_goes_on_window_by_window
                 grants_do_not_share_a_ledger
-                a_denial_may_change_the_ledger;
+                a_denial_may_change_the_ledger
+                a_session_is_opened_first
+                a_reset_makes_uses_available_again;
             uploads:
                 an_upload_comes_back_whole
                 an_upload_needs_its_bucket

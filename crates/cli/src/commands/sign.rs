@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::time::Duration;
-use valetkey_model::{Disposition, Network, Permission, PutMode};
+use valetkey_model::{Counting, Disposition, Network, Permission, PutMode};
 
 /// Issue a signed URL for an object
 ///
@@ -31,6 +31,10 @@ pub(crate) struct Sign {
     /// How many complete downloads or uploads it is good for; downloads are unlimited if left out
     #[arg(long, value_name = "N")]
     uses: Option<NonZeroU32>,
+
+    /// When a use counts: `completed`, once the whole file was sent, or `started`, with the first byte
+    #[arg(long, value_name = "WHEN", value_parser = counting, requires = "uses", conflicts_with = "write")]
+    count: Option<Counting>,
 
     /// For uploading instead of downloading; creates only, unless `--replace` is given
     #[arg(long)]
@@ -93,6 +97,8 @@ struct Terms<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     uses: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Counting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     disposition: Option<Disposition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<&'a str>,
@@ -143,6 +149,7 @@ impl Sign {
             form: if self.link { "link" } else { "token" },
             expires_in_seconds: self.expires.map(|expires| expires.as_secs()),
             uses: self.uses,
+            count: self.count,
             disposition: self.view.then_some(Disposition::Inline),
             filename: self.filename.as_deref(),
             content_type: content_type.filter(|_| !self.write),
@@ -151,5 +158,13 @@ impl Sign {
             label: self.label.as_deref(),
             stable_window_seconds: self.stable_window.map(|window| window.as_secs()),
         }
+    }
+}
+
+fn counting(text: &str) -> Result<Counting, String> {
+    match text {
+        "completed" => Ok(Counting::Completed),
+        "started" => Ok(Counting::Started),
+        other => Err(format!("expected `completed` or `started`, found `{other}`")),
     }
 }

@@ -23,6 +23,9 @@ const MIN_ROOM_BYTES: usize = 4 << 10;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
 
+/// Under a meter, what the kernel takes ahead of what it can send: what it took counts as delivered, and is lost if the line is cut.
+const METERED_UNSENT_BYTES: u32 = 256 << 10;
+
 /// How long a connection may stay in each phase.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -45,6 +48,8 @@ pub(crate) struct Socket {
     blocked: Option<Blocked>,
     /// When the running response first had to wait for the peer.
     waiting_since: Option<Instant>,
+    /// Whether the kernel takes little ahead.
+    is_metered: bool,
 }
 
 struct Blocked {
@@ -57,7 +62,8 @@ struct Blocked {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, limits: Limits, outbox: Arc<Outbox>) -> Socket {
-        Socket { posting: Posting::new(outbox), stream, limits, sleep: None, blocked: None, waiting_since: None }
+        let posting = Posting::new(outbox);
+        Socket { posting, stream, limits, sleep: None, blocked: None, waiting_since: None, is_metered: false }
     }
 
     /// Reads into what room `buffer` has. 0 is the end.
@@ -194,6 +200,16 @@ impl Socket {
             }
         };
         Some(until.min(since + window))
+    }
+
+    /// Whether what is written from here on is metered: the kernel then takes little ahead of what it can send.
+    pub(crate) fn set_metered(&mut self, is_metered: bool) {
+        if std::mem::replace(&mut self.is_metered, is_metered) != is_metered {
+            // 0 is what the system has it.
+            let most = if is_metered { METERED_UNSENT_BYTES } else { 0 };
+            // Where it fails, a cut line costs more.
+            let _ = socket2::SockRef::from(&self.stream).set_tcp_notsent_lowat(most);
+        }
     }
 
     /// What is waited for is ours (the disk, a permit), not the peer.

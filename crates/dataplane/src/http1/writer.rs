@@ -81,6 +81,7 @@ impl Writer<'_> {
 
     /// Sends a head and a file's ranges with what stands between them. `literals` has the head, and is used up.
     pub(crate) async fn file(&mut self, literals: &mut Vec<u8>, body: &mut FileBody) -> Result<(), BoxError> {
+        self.socket.set_metered(body.is_metered());
         // For an empty file there is nothing to come before.
         body.before(0);
         for Part { preface, range } in std::mem::take(&mut body.plan.parts) {

@@ -29,6 +29,10 @@ impl Face for NativeFace {
         etag_of(object)
     }
 
+    fn offers(&self) -> bool {
+        true
+    }
+
     fn kept_as(&self) -> Option<Dialect> {
         Some(Dialect::Native)
     }

@@ -17,7 +17,7 @@ use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use valetkey_http_common::openapi::schemas::{BucketName, ETag, ObjectKey, PlainObjectKey, Text, Url};
+use valetkey_http_common::openapi::schemas::{BucketName, ETag, LinkId, ObjectKey, PlainObjectKey, Text, Url};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, Piece, an_object, code_and_sentence, header, path, query,
     reading, refusals, refusals_of_writing, retry_after, writing,
@@ -81,6 +81,12 @@ fn issuing(piece: Piece) -> Piece {
         .json::<SignedUrlsBody>("One URL, or an array of 1 to 1000.", true, example)
         .answer(201, Answer::json::<IssuedUrlsBody>("The URL, or an array of them in the order of the request. Shown once."))
         .answers([no_object(), too_large(), too_slow()]);
+    let reset = writing_api("resetUses", "Make all uses available again", &["link:issue"], "\
+        Downloads under way go on and take none of them. It takes what issuing such a URL takes, and a key that may use its bucket or \
+        has issued it. A token that was signed offline is known here from its first use on.")
+        .parameters([path::<LinkId>("link_id", "The URL's handle.")])
+        .answer(204, Answer::empty("They are there on the next request."))
+        .answers([no_link(), conflict(), dead()]);
     let token = Operation::new(
         "createToken",
         "Get an access token",
@@ -96,7 +102,10 @@ fn issuing(piece: Piece) -> Piece {
     .answer(200, Answer::json::<AccessTokenBody>("The token."))
     .answers([invalid(), unauthenticated(), too_large(), too_slow()])
     .answers(anywhere());
-    piece.operation(HttpMethod::Post, "/vk/v1/signed-urls", once(issue)).operation(HttpMethod::Post, "/vk/v1/token", token)
+    piece
+        .operation(HttpMethod::Post, "/vk/v1/signed-urls", once(issue))
+        .operation(HttpMethod::Post, "/vk/v1/signed-urls/{link_id}/reset", once(reset))
+        .operation(HttpMethod::Post, "/vk/v1/token", token)
 }
 
 fn buckets(piece: Piece) -> Piece {
@@ -270,6 +279,15 @@ fn no_bucket() -> (u16, Answer) {
 
 fn no_object() -> (u16, Answer) {
     (404, not_found("bucket` or `object").shared_as("native.NoObject"))
+}
+
+fn no_link() -> (u16, Answer) {
+    (404, not_found("link").shared_as("native.NoLink"))
+}
+
+fn dead() -> (u16, Answer) {
+    let told = [Refusal::Expired, Refusal::Revoked].map(|refusal| format!("* {}", code_and_sentence(refusal)));
+    (410, Answer::problem(&told.join("\n")).shared_as("native.Dead"))
 }
 
 fn no_key() -> (u16, Answer) {

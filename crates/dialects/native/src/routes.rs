@@ -38,7 +38,7 @@ use valetkey_http_common::public_url::{PublicUrl, PublicUrls};
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
 use valetkey_http_common::{content_type, precondition};
-use valetkey_model::{BucketName, Disposition, Entropy, NameError, ObjectKey, Refusal, Scopes};
+use valetkey_model::{BucketName, Disposition, Entropy, LinkId, NameError, ObjectKey, Refusal, Scopes};
 use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace};
 use valetkey_service::{Condition, DigestSet, LinkSecret, ObjectRow, Principal, Service, ServiceError};
 
@@ -201,11 +201,12 @@ impl Native {
             (&Method::POST, ["signed-urls"]) => self.issue(call, body).await,
             (&Method::GET, ["signed-urls"]) => self.list_urls(call).await,
             (&Method::GET, ["signed-urls", link_id]) => self.show_url(call, link_id).await,
+            (&Method::POST, ["signed-urls", link_id, "reset"]) => self.reset_uses(call, link_id).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
             (&Method::POST, ["explain"]) => self.explain(call, body).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
-            (_, ["token" | "revocations" | "explain"]) => Ok(method_not_allowed("POST")),
+            (_, ["token" | "revocations" | "explain"] | ["signed-urls", _, "reset"]) => Ok(method_not_allowed("POST")),
             (_, ["signed-urls", _]) => Ok(method_not_allowed("GET, HEAD")),
             (_, ["buckets" | "signed-urls"]) => Ok(method_not_allowed("GET, HEAD, POST")),
             (_, ["buckets", _]) => Ok(method_not_allowed("GET, HEAD, PATCH, DELETE")),
@@ -403,6 +404,14 @@ impl Native {
                 json(StatusCode::CREATED, &bodies)
             }
         })
+    }
+
+    async fn reset_uses(&self, call: Call<'_>, link_id: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        let parsed = decode(link_id).ok().and_then(|link_id| link_id.parse::<LinkId>().ok());
+        let link_id = parsed.ok_or_else(|| invalid("link_id", "something else", "`lnk_` and 22 characters"))?;
+        self.service().reset_uses(&principal, &link_id).await?;
+        Ok(nothing())
     }
 }
 

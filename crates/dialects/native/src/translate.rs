@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_http_common::problem::Problem;
 use valetkey_http_common::public_url::PublicUrls;
-use valetkey_model::{DigestRule, MediaTypeRule, Permission, PutMode, Terms, Timestamp, UploadRules};
+use valetkey_model::{Counting, DigestRule, MediaTypeRule, Permission, PutMode, Terms, Timestamp, UploadRules};
 use valetkey_service::{
     AccessToken, BucketRow, Credential, Form, IssueRequest, Issued, Lifetime, NewBucket, ObjectRow, ServiceError, Target,
     raw_file_id,
@@ -110,6 +110,14 @@ pub(crate) fn issue_request(body: SignedUrlBody) -> Result<IssueRequest, Service
     let mut terms = Terms::new(body.permission);
     // An upload URL is for one upload, unless more is said.
     terms.uses = body.uses.or((body.permission == Permission::Write).then_some(NonZeroU32::MIN));
+    if body.count == Counting::Started && (body.permission != Permission::Read || body.uses.is_none()) {
+        return Err(invalid(
+            "count",
+            "`started` without `uses`, or for writing",
+            "`completed`, or a number of `uses` for reading",
+        ));
+    }
+    terms.counting = body.count;
     terms.disposition = body.disposition;
     if body.filename.as_deref() == Some("") {
         return Err(invalid("filename", "empty", "a name, or nothing at all"));

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use valetkey_http_common::openapi::schemas;
 use valetkey_http_common::{json, schema};
 use valetkey_model::{
-    BucketName, Disposition, FileId, FileNumber, LinkId, Network, ObjectKey, Permission, PutMode, Region, Retention,
+    BucketName, Counting, Disposition, FileId, FileNumber, LinkId, Network, ObjectKey, Permission, PutMode, Region, Retention,
 };
 
 /// A bucket to be made.
@@ -174,6 +174,10 @@ pub(crate) struct SignedUrlBody {
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u32)]
     #[serde(default, deserialize_with = "json::integer_if_any")]
     pub(crate) uses: Option<NonZeroU32>,
+    /// When a use is spent. `started` only for reading, and with `uses`.
+    #[schema(value_type = schemas::Counting, default = "completed")]
+    #[serde(default)]
+    pub(crate) count: Counting,
     /// Whether a browser saves or shows the file. Without it: saves.
     #[schema(value_type = Option<schemas::Disposition>)]
     pub(crate) disposition: Option<Disposition>,

@@ -121,6 +121,10 @@ schema!(
     pub Disposition = String { enum_values: Some(["attachment", "inline"]) }
 );
 schema!(
+    /// When every byte was delivered (`completed`), or as soon as the first one is about to be (`started`).
+    pub Counting = String { enum_values: Some(["completed", "started"]) }
+);
+schema!(
     /// Only where there is no object yet (`create`), or either way (`replace`).
     pub PutMode = String { enum_values: Some(["create", "replace"]) }
 );
@@ -247,6 +251,7 @@ mod tests {
         check::<Retention, model::Retention>();
         check::<Disposition, model::Disposition>();
         check::<PutMode, model::PutMode>();
+        check::<Counting, model::Counting>();
     }
 
     proptest! {

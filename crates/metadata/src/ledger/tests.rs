@@ -1,7 +1,8 @@
-//! The machine by example, and every state that a few clients, crashes and lapses can reach.
+//! The machine by example, and every state that a few clients, nodes, crashes and lapses can reach.
+
+mod model;
 
 use super::*;
-use std::collections::{BTreeSet, HashSet};
 
 const MIB: u64 = 1 << 20;
 
@@ -14,7 +15,7 @@ fn uses(n: u32) -> NonZeroU32 {
 }
 
 /// A grant of one object, its ledger, and a clock.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Grant {
     ledger: Ledger,
     rules: Rules,
@@ -62,6 +63,14 @@ impl Grant {
         let ask = self.ask(who, wanted);
         let answer = self.ledger.reserve(&ask);
         self.n_sessions += u8::from(answer.is_ok_and(|reserved| reserved.opened));
+        answer
+    }
+
+    /// Presses the button; a new session gets the next number.
+    fn press(&mut self, who: Who) -> Result<bool, Denied> {
+        let ask = self.ask(who, 0..0);
+        let answer = self.ledger.open(&ask);
+        self.n_sessions += u8::from(answer == Ok(true));
         answer
     }
 
@@ -331,163 +340,160 @@ fn a_publication_spends_a_use_that_no_transfer_holds() {
     assert_eq!(grant.reserve(Who(1, None), 0..1000), Err(Denied::UsedUp));
 }
 
+/// A grant whose starts are counted.
+fn counting_starts(n_uses: u32, size: u64) -> Grant {
+    let mut grant = Grant::new(n_uses, size);
+    grant.rules.counting = Counting::Started;
+    grant
+}
+
+#[test]
+fn a_start_is_the_use_where_starts_are_counted() {
+    let mut grant = counting_starts(1, 1000);
+    let reserved = grant.reserve(Who(1, None), 0..1000).unwrap();
+    assert_eq!((grant.ledger.n_spent(), grant.ledger.n_free(uses(1))), (1, 0));
+    assert_eq!(grant.clone().fetch(Who(2, None), 0..1000, 1000), Err(Denied::UsedUp), "while the first is under way");
+    assert!(!grant.settle(&reserved, 400, false));
+    assert_eq!(grant.clone().fetch(Who(1, None), 0..1000, 1000), Err(Denied::UsedUp), "afresh without the secret is a start");
+    assert_eq!(grant.clone().fetch(Who(1, None), 400..1000, 600), Ok(true), "going on is none");
+    assert_eq!(grant.clone().fetch(Who(9, Some(0)), 400..1000, 600), Ok(true), "from anywhere with the secret");
+    grant.seconds += 600;
+    assert_eq!(grant.fetch(Who(2, None), 0..1000, 1000), Err(Denied::UsedUp), "a lapse returns nothing");
+    assert_eq!(grant.ledger.n_spent(), 1);
+}
+
+#[test]
+fn completing_what_was_counted_at_its_start_counts_no_more() {
+    let mut grant = counting_starts(2, 1000);
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 1000), Ok(true));
+    assert_eq!(grant.ledger.n_spent(), 1);
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 500), Ok(false));
+    assert_eq!(grant.fetch(Who(1, Some(1)), 500..1000, 500), Ok(true));
+    assert_eq!(grant.fetch(Who(3, None), 0..1000, 1000), Err(Denied::UsedUp));
+}
+
+#[test]
+fn of_which_nothing_came_was_no_start() {
+    let mut grant = counting_starts(1, 1000);
+    let reserved = grant.reserve(Who(1, None), 0..1000).unwrap();
+    assert!(!grant.settle(&reserved, 0, false));
+    assert_eq!(grant.ledger.n_spent(), 0);
+    assert_eq!(grant.fetch(Who(2, None), 0..1000, 1), Ok(false));
+    let reserved = grant.reserve(Who(2, Some(1)), 1..1000).unwrap();
+    assert!(!grant.settle(&reserved, 0, false));
+    assert_eq!(grant.ledger.n_spent(), 1);
+    let mut crashed = counting_starts(1, 1000);
+    crashed.reserve(Who(1, None), 0..1000).unwrap();
+    crashed.crash();
+    assert_eq!(crashed.fetch(Who(2, None), 0..1000, 1000), Err(Denied::UsedUp), "it may all have been sent");
+}
+
+#[test]
+fn a_holder_who_starts_afresh_has_started_once() {
+    let mut grant = counting_starts(1, 1000);
+    grant.rules.resume_overlap_bytes = 0;
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 300), Ok(false));
+    let holder = Who(1, Some(0));
+    assert_eq!(grant.fetch(holder, 0..300, 300), Ok(false), "300 re-sent");
+    let afresh = grant.reserve(holder, 0..1000).unwrap();
+    assert!(!grant.settle(&afresh, 0, false));
+    assert_eq!((grant.ledger.n_spent(), grant.ledger.n_open()), (1, 1), "and keeps the session, though nothing of it came yet");
+    assert_eq!(grant.fetch(holder, 0..1000, 1000), Ok(true));
+}
+
+#[test]
+fn a_button_opens_a_session_before_the_first_byte() {
+    let mut grant = Grant::new(1, 1000);
+    assert_eq!(grant.press(Who(1, None)), Ok(true));
+    assert_eq!((grant.ledger.n_open(), grant.ledger.n_free(uses(1))), (1, 0));
+    for denied in [grant.clone().press(Who(2, None)).map(drop), grant.clone().reserve(Who(2, None), 0..1000).map(drop)] {
+        assert_eq!(denied, Err(Denied::InUse));
+    }
+    assert_eq!(grant.ledger.n_open(), 1, "a refusal does not end it");
+    assert_eq!(grant.press(Who(1, Some(0))), Ok(false), "the holder has one already");
+    let reserved = grant.reserve(Who(1, Some(0)), 0..1000).unwrap();
+    assert!(!reserved.opened && !grant.settle(&reserved, 0, false));
+    assert_eq!(grant.fetch(Who(7, Some(0)), 0..1000, 1000), Ok(true), "it is still there");
+    assert_eq!(grant.press(Who(1, None)), Err(Denied::UsedUp));
+}
+
+#[test]
+fn a_button_pressed_and_forgotten_returns_the_use() {
+    let mut grant = Grant::new(1, 1000);
+    assert_eq!(grant.press(Who(1, None)), Ok(true));
+    assert_eq!(grant.clone().press(Who(1, None)), Ok(true), "the same client's cookie was lost: afresh");
+    grant.seconds += 600;
+    assert_eq!(grant.fetch(Who(2, None), 0..1000, 1000), Ok(true));
+    let mut strict = counting_starts(1, 1000);
+    assert_eq!(strict.press(Who(1, None)), Ok(true));
+    assert_eq!(strict.clone().press(Who(1, None)), Err(Denied::UsedUp));
+    strict.seconds += 600;
+    assert_eq!(strict.fetch(Who(2, None), 0..1000, 1000), Err(Denied::UsedUp), "pressing it was the start");
+}
+
+#[test]
+fn past_expiry_no_button_opens_anything() {
+    let mut grant = Grant::new(2, 1000);
+    let mut late = grant.ask(Who(1, None), 0..0);
+    late.past_expiry = true;
+    assert_eq!(grant.ledger.open(&late), Err(Denied::Expired));
+}
+
+#[test]
+fn a_reset_makes_every_use_available_again() {
+    for mut grant in [Grant::new(2, 1000), counting_starts(2, 1000)] {
+        assert_eq!(grant.fetch(Who(1, None), 0..1000, 1000), Ok(true));
+        assert_eq!(grant.fetch(Who(2, None), 0..1000, 400), Ok(false));
+        assert!(grant.fetch(Who(3, None), 0..1000, 1000).is_err());
+        grant.ledger.reset();
+        assert_eq!((grant.ledger.n_spent(), grant.ledger.n_free(uses(2))), (0, 2));
+        assert_eq!(grant.fetch(Who(3, None), 0..1000, 1000), Ok(true));
+        assert_eq!(grant.fetch(Who(9, Some(1)), 400..1000, 600), Ok(true), "who was under way goes on");
+        assert_eq!(grant.ledger.n_spent(), 1, "with the use from before");
+        assert_eq!(grant.fetch(Who(4, None), 0..1000, 1000), Ok(true));
+        assert_eq!(grant.fetch(Who(5, None), 0..1000, 1000), Err(Denied::UsedUp));
+    }
+}
+
+#[test]
+fn what_lapses_after_a_reset_takes_no_new_use() {
+    let mut grant = Grant::new(1, 1000);
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 999), Ok(false));
+    grant.ledger.reset();
+    grant.seconds += 600;
+    assert_eq!(grant.fetch(Who(2, None), 0..1000, 1000), Ok(true));
+}
+
+#[test]
+fn a_publication_counts_what_the_sessions_it_ends_were_given() {
+    let mut grant = Grant::new(2, 1000);
+    assert_eq!(grant.fetch(Who(1, None), 0..1000, 900), Ok(false));
+    assert!(grant.ledger.spend(2));
+    assert_eq!(grant.fetch(Who(2, None), 0..1000, 200), Ok(false));
+    grant.seconds += 600;
+    assert_eq!(grant.fetch(Who(3, None), 0..1000, 1000), Err(Denied::UsedUp), "1,100 would be lost");
+}
+
+#[test]
+fn what_an_earlier_version_wrote_is_read() {
+    let mut grant = Grant::new(1, 1000);
+    grant.fetch(Who(1, None), 0..1000, 400).unwrap();
+    let text = serde_json::to_string(&grant.ledger).unwrap();
+    assert!(
+        !text.contains("claim") && !text.contains("stays"),
+        "nor does it see anything new where there is nothing new: {text}"
+    );
+    assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), grant.ledger);
+}
+
 #[test]
 fn json_and_back() {
     let mut grant = Grant::new(2, 1000);
     grant.fetch(Who(1, None), 10..1000, 500).unwrap();
+    grant.ledger.reset();
     grant.reserve(Who(2, None), 0..1000).unwrap();
+    grant.press(Who(3, None)).unwrap();
     let text = serde_json::to_string(&grant.ledger).unwrap();
     assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), grant.ledger);
     assert!(!text.contains("null"));
-}
-
-/// What really happened, beside what the ledger knows.
-#[derive(Clone)]
-struct World {
-    grant: Grant,
-    /// Responses under way: who gets them, what was wanted, permitted and sent.
-    responses: Vec<(u8, Reserved, Range<u64>, u64)>,
-    /// Which bytes each of three people really has.
-    has: [BTreeSet<u64>; 3],
-    /// Each person's session secret, once told.
-    secrets: [Option<u8>; 3],
-    handed: u64,
-    /// Reserved and unsettled at the crashes.
-    crashed: u64,
-    n_crashes: u32,
-}
-
-impl World {
-    fn give(&mut self, person: u8, wanted: &Range<u64>, n: u64) {
-        self.has[usize::from(person)].extend(wanted.start..wanted.start + n);
-    }
-
-    fn check(&self, trace: &[String]) {
-        let grant = &self.grant;
-        let n_uses = u64::from(grant.rules.uses.get());
-        assert!(u64::from(grant.ledger.spent) <= n_uses, "{trace:?}");
-        let budget = n_uses * (2 * grant.size + grant.rules.resume_overlap_bytes) + self.crashed;
-        assert!(self.handed <= budget, "handed out {} of {budget}: {trace:?}", self.handed);
-        if n_uses == 1 {
-            let n_whole = self.has.iter().filter(|bytes| bytes.len() as u64 == grant.size).count();
-            assert!(n_whole <= 1, "{n_whole} people have it all: {trace:?}");
-        }
-    }
-
-    /// Every next world, with what led to it.
-    fn steps(&self) -> Vec<(String, Self)> {
-        let size = self.grant.size;
-        let mut next = Vec::new();
-        for person in 0..3_u8 {
-            // Persons 1 and 2 share an address and agent.
-            let client = person.min(1);
-            for secret in [None, self.secrets[usize::from(person)]]
-                .into_iter()
-                .take(1 + usize::from(self.secrets[usize::from(person)].is_some()))
-            {
-                for wanted in [0..size, 0..2, 1..size, 2..size, 3..size] {
-                    let mut world = self.clone();
-                    let opened = world.grant.n_sessions;
-                    if let Ok(reserved) = world.grant.reserve(Who(client, secret), wanted.clone()) {
-                        if reserved.opened {
-                            world.secrets[usize::from(person)] = Some(opened);
-                        }
-                        world.responses.push((person, reserved, wanted.clone(), 0));
-                        next.push((format!("{person} {secret:?} asks {wanted:?}"), world));
-                    }
-                }
-            }
-        }
-        for index in 0..self.responses.len() {
-            let (person, reserved, wanted, already) = self.responses[index].clone();
-            let permitted = reserved.permitted_bytes;
-            for sent in already..=permitted {
-                let mut world = self.clone();
-                world.responses.remove(index);
-                world.give(person, &wanted, sent);
-                world.handed += sent - already;
-                let whole = sent == wanted.end - wanted.start;
-                world.grant.settle(&reserved, sent, whole);
-                next.push((format!("{person}'s {wanted:?} ends after {sent}"), world));
-            }
-            if permitted < wanted.end - wanted.start {
-                let mut world = self.clone();
-                world.give(person, &wanted, permitted);
-                world.handed += permitted - already;
-                match world.grant.advance(&reserved, permitted) {
-                    Ok(more) => {
-                        world.responses[index] =
-                            (person, Reserved { permitted_bytes: more, ..reserved }, wanted.clone(), permitted);
-                    }
-                    Err(_) => {
-                        world.responses.remove(index);
-                        world.grant.settle(&reserved, permitted, false);
-                    }
-                }
-                next.push((format!("{person}'s {wanted:?} advances"), world));
-            }
-        }
-        if self.n_crashes < 2 && !self.responses.is_empty() {
-            // Everything reserved was sent, or nothing of it.
-            for all in [false, true] {
-                let mut world = self.clone();
-                for (person, reserved, wanted, already) in std::mem::take(&mut world.responses) {
-                    let sent = if all { reserved.permitted_bytes } else { already };
-                    world.give(person, &wanted, sent);
-                    world.handed += sent - already;
-                    world.crashed += reserved.permitted_bytes - already;
-                }
-                world.n_crashes += 1;
-                world.grant.crash();
-                next.push((format!("crash, sent: {all}"), world));
-            }
-        }
-        let mut world = self.clone();
-        world.grant.seconds += 600;
-        if world.responses.is_empty() {
-            next.push(("ten minutes".into(), world));
-        }
-        next
-    }
-
-    fn identity(&self) -> String {
-        let ledger = serde_json::to_string(&self.grant.ledger).unwrap();
-        format!(
-            "{ledger} {:?} {:?} {:?} {} {} {}",
-            self.responses, self.has, self.secrets, self.handed, self.crashed, self.n_crashes
-        )
-    }
-}
-
-/// Breadth first through every world that can be reached in `depth` steps.
-fn enumerate(n_uses: u32, depth: usize) -> usize {
-    let mut grant = Grant::new(n_uses, 4);
-    (grant.rules.window_bytes, grant.rules.resume_overlap_bytes) = (2, 1);
-    let start =
-        World { grant, responses: Vec::new(), has: Default::default(), secrets: [None; 3], handed: 0, crashed: 0, n_crashes: 0 };
-    let mut seen = HashSet::from([start.identity()]);
-    let mut edge = vec![(Vec::new(), start)];
-    for _ in 0..depth {
-        let mut further = Vec::new();
-        for (trace, world) in edge {
-            for (step, world) in world.steps() {
-                let trace: Vec<String> = trace.iter().cloned().chain([step]).collect();
-                world.check(&trace);
-                if seen.insert(world.identity()) {
-                    further.push((trace, world));
-                }
-            }
-        }
-        edge = further;
-    }
-    seen.len()
-}
-
-#[test]
-fn no_reachable_state_gives_more_than_it_may() {
-    let depth = if std::env::var_os("VALETKEY_SOAK").is_some() { 6 } else { 4 };
-    for n_uses in [1, 2] {
-        let n_states = enumerate(n_uses, depth);
-        assert!(n_states > 3_000, "{n_states} states for {n_uses} uses");
-    }
 }

@@ -10,8 +10,8 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Scope, SecretDigest, SigningKeyId, TenantName,
-    Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, PutMode, Refusal, Scope, SecretDigest, SigningKeyId,
+    TenantName, Timestamp, UploadId,
 };
 
 pub(super) fn create_tenant(connection: &Connection, tenant: &TenantRow) -> Result<(), Fault> {
@@ -362,6 +362,21 @@ pub(super) fn with_ledger<T>(
         };
     }
     Ok(answer)
+}
+
+/// Resets the ledgers of a URL, one for each of the tenant's signing keys that it was used with; whether there were any.
+pub(super) fn reset_uses(connection: &Connection, tenant: &TenantName, link_id: &LinkId) -> Result<bool, Fault> {
+    let keys = rows::all(connection, statements::SIGNING_KEYS, [], rows::signing_key)?;
+    let own = keys.into_iter().filter(|key| key.tenant == *tenant).map(|key| Some(key.id));
+    let mut were_any = false;
+    for signing_key in std::iter::once(None).chain(own) {
+        let grant = GrantKey { tenant: tenant.clone(), signing_key, link_id: *link_id };
+        if reads::ledger_state(connection, &grant)?.is_some() {
+            with_ledger(connection, &grant, None, Ledger::reset)?;
+            were_any = true;
+        }
+    }
+    Ok(were_any)
 }
 
 pub(super) fn create_upload(connection: &Connection, upload: &UploadRow) -> Result<(), Fault> {

@@ -247,13 +247,12 @@ impl Service {
     }
 
     /// What the ledger would say to a GET of all of it, by way of a copy.
-    #[allow(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
     async fn would_reserve(&self, found: Found) -> Result<(), Refusal> {
         let (Some(rules), Some(key)) = (self.rules(found.grant()), found.grant().ledger_key()) else { return Ok(()) };
         let ledger = self.metadata().ledger(&key).await;
         let mut copy = ledger.map_err(|error| ServiceError::from(error).as_refusal())?.unwrap_or_default();
-        let whole = 0..found.object().size_bytes;
-        let mut ask = self.ask(&found.select(vec![whole]), rules, &SecretText::new(String::new()));
+        let wanted = Some(0..found.object().size_bytes).filter(|whole| !whole.is_empty()).into_iter().collect();
+        let mut ask = self.ask(&found, rules, wanted, &SecretText::new(String::new()));
         ask.may_wait = false;
         copy.reserve(&ask).map(drop).map_err(refusal_of)
     }

@@ -224,6 +224,24 @@ pub(super) async fn settling_is_over(service: &Service, grant: &GrantKey) {
 }
 
 impl Service {
+    /// Waits for responses under a grant whose last piece is with the kernel, and which are about to settle.
+    pub(super) async fn until_settled(&self, grant: &GrantKey) {
+        let flights = &self.inner().flights;
+        let deadline = Instant::now() + self.config().settle_wait;
+        while Instant::now() < deadline {
+            let Some((changed, _)) = flights.watch(grant) else { return };
+            let mut changed = pin!(changed.notified());
+            changed.as_mut().enable();
+            if !flights.watch(grant).is_some_and(|(_, finishing)| finishing) {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
     /// Waits until every use of a response that is over has been recorded: for an orderly end.
     pub async fn uses_settled(&self) {
         let flights = &self.inner().flights;

@@ -19,4 +19,5 @@ mod signing_keys;
 mod stable;
 mod upload;
 mod urls;
+mod uses;
 mod world;

@@ -295,6 +295,10 @@ fn what_a_token_can_carry(table: &mut Table) {
     }
     let once = of_terms(|terms| terms.uses = NonZeroU32::new(1));
     table.signed("one use, with catreplay beside it", "app-1", &once, request(), ok);
+    for (name, n_uses) in [("the start of the one use", 1), ("the starts of seven uses", 7)] {
+        let started = of_terms(|terms| (terms.uses, terms.counting) = (NonZeroU32::new(n_uses), Counting::Started));
+        table.signed(&format!("counting {name}"), "app-1", &started, request(), ok);
+    }
     let attached = of_terms(|terms| terms.disposition = Some(Disposition::Attachment));
     table.signed("disposition attachment", "app-1", &attached, request(), ok);
     let later = Claims { not_before: Some(Timestamp::from_seconds(NOW)), ..claims() };
@@ -633,6 +637,10 @@ fn claims_refused(table: &mut Table) {
     refused("2^32 uses", plain().private([(1, int(1 << 32))]));
     refused("negative uses", plain().private([(1, int(-1))]));
     refused("an unknown way of counting", plain().private([(2, int(2))]));
+    refused("a way of counting that nobody writes", plain().private([(1, int(1)), (2, int(0))]));
+    refused("a way of counting below zero", plain().private([(1, int(1)), (2, int(-1))]));
+    refused("a way of counting as text", plain().private([(1, int(1)), (2, text("started"))]));
+    refused("a way of counting twice", plain().private([(1, int(1)), (2, int(1)), (2, int(1))]));
     refused("an unknown disposition", plain().private([(3, int(2))]));
     refused("a file name with a line feed", plain().private([(4, text("a\r\nSet-Cookie: b=c"))]));
     refused("an empty file name", plain().private([(4, text(""))]));

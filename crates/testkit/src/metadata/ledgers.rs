@@ -98,6 +98,45 @@ pub async fn a_denial_may_change_the_ledger(trial: Trial) {
     assert_eq!(store.ledger(&grant).await.unwrap().unwrap().n_open(), 0);
 }
 
+/// Without a byte reserved, and durably.
+pub async fn a_session_is_opened_first(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let grant = trial.grant();
+    let ask = trial.ask();
+    assert_eq!(store.open_session(&grant, trial.tomorrow(), ask.clone()).await.unwrap(), Ok(true));
+    drop(store);
+    let store = trial.open().await;
+    let ledger = store.ledger(&grant).await.unwrap().unwrap();
+    assert_eq!((ledger.n_open(), ledger.n_spent()), (1, 0));
+    assert_eq!(store.open_session(&grant, trial.tomorrow(), trial.ask()).await.unwrap(), Err(Denied::InUse));
+    let holder = Ask { secret: Some(ask.new_secret), ..trial.ask() };
+    assert_eq!(store.open_session(&grant, trial.tomorrow(), holder.clone()).await.unwrap(), Ok(false));
+    let reserved = store.reserve(&grant, trial.tomorrow(), holder).await.unwrap().unwrap();
+    assert_eq!((reserved.session, reserved.opened), (ask.new_session, false));
+}
+
+/// Under whichever key the tenant's URL is counted, and no other tenant's, and durably.
+pub async fn a_reset_makes_uses_available_again(trial: Trial) {
+    let store = trial.open_furnished().await;
+    store.create_tenant(trial.tenant("other")).await.unwrap();
+    store.create_signing_key(trial.signing_key("k", "acme")).await.unwrap();
+    let link = trial.grant();
+    let token = GrantKey { signing_key: Some(super::name("k")), ..link.clone() };
+    let other = GrantKey { tenant: super::name("other"), ..link.clone() };
+    assert!(!store.reset_uses(&link.tenant, &link.link_id).await.unwrap());
+    for grant in [&link, &token, &other] {
+        let reserved = store.reserve(grant, trial.tomorrow(), trial.ask()).await.unwrap().unwrap();
+        assert!(store.settle(grant, settlement(&trial, &reserved, 1_000)).await.unwrap().completed);
+    }
+    assert!(store.reset_uses(&link.tenant, &link.link_id).await.unwrap());
+    drop(store);
+    let store = trial.open().await;
+    for (grant, n_spent) in [(&link, 0), (&token, 0), (&other, 1)] {
+        assert_eq!(store.ledger(grant).await.unwrap().unwrap().n_spent(), n_spent);
+    }
+    assert!(store.reserve(&token, trial.tomorrow(), trial.ask()).await.unwrap().is_ok());
+}
+
 fn settlement(trial: &Trial, reserved: &Reserved, sent_bytes: u64) -> Settlement {
     Settlement {
         now: trial.now(),

@@ -1,6 +1,6 @@
 //! URLs that were issued: listed, looked at, taken back.
 
-use super::{api, once, page, too_large, too_slow, writing_api};
+use super::{api, no_link, once, page, too_large, too_slow, writing_api};
 use crate::wire::urls::{Label, ListedUrlBody, ListedUrlsBody, NewRevocationsBody, RevokedBody, SignedUrlState};
 use serde_json::json;
 use valetkey_http_common::openapi::schemas::{BucketName, LinkId, ObjectKey};
@@ -24,7 +24,7 @@ pub(super) fn describe(piece: Piece) -> Piece {
     let show = api("getSignedUrl", "Look at a signed URL", SCOPES, "`link:revoke` will do, too. Never the URL itself.")
         .parameters([path::<LinkId>("link_id", "Its public handle.")])
         .answer(200, Answer::json::<ListedUrlBody>("What is known of it."))
-        .answer(404, Answer::problem("* `not_found`: none is known; `what` is `link`").shared_as("native.NoLink"));
+        .answers([no_link()]);
     let revoke = writing_api("revoke", "Take signed URLs back", &["link:revoke"], "\
         Single ones by their ids, whether or not they are known here; or all that have something in common and were issued until an \
         instant. Tokens signed offline are taken back, too. Durable and effective on the next request when this is answered. Remembered \

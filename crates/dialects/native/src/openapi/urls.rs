@@ -100,8 +100,9 @@ fn download(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item 
     let description = "\
         The URL is the credential: `Authorization` and `X-API-Key` are ignored. Where uses are counted, a download that broke off goes \
         on from the same client, or from anywhere with the `Valetkey-Session` that the first answer gave. HEAD, 304, 412, 416 and \
-        refusals count nothing. A browser that navigates here gets refusals as a page; URLs that another API gave out are refused in \
-        its shape.";
+        refusals count nothing. A browser that navigates here gets refusals as a page, and, where uses are counted, first a page with a \
+        button, which uses nothing; the button's POST opens the session and leads back here. URLs that another API gave out are \
+        refused in its shape.";
     let named = |answer: Answer, status: u16| answer.shared_as(&format!("native.{}Download{status}", kind.name));
     let of_object = an_object(kind.refused(precondition_failed()), kind.refused(unsatisfiable()));
     let of_object = of_object.map(|(status, answer)| (status, if status >= 400 { named(answer, status) } else { answer }));
