@@ -527,7 +527,7 @@ mod tests {
             "+unknown_link +not_yet_valid +expired +wrong_method +wrong_address +issuer_disabled +revoked ?object_gone !used_up \
              ?exists",
         );
-        check(link, 0, Method::Put, Some((Phase::Uses, Refusal::Exists)), &format!("{} +object_gone !exists", LINK_ADMITTED));
+        check(link, 0, Method::Put, Some((Phase::Uses, Refusal::Exists)), &format!("{LINK_ADMITTED} +object_gone !exists"));
         check(public, 0, Method::Get, Some((Phase::Verify, Refusal::Malformed)), "!malformed ?object_gone");
     }
 
