@@ -15,6 +15,7 @@ import schemathesis
 VALUES = json.loads(pathlib.Path(os.environ["VALETKEY_VALUES"]).read_text())
 EXCUSED = pathlib.Path(os.environ["VALETKEY_EXCUSED"])
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 DIGESTS = {"content-md5", "content-digest", "repr-digest", "x-ads-content-sha1"}
 TOKEN = "cta-common-access-token"
 
@@ -39,6 +40,8 @@ def map_case(context, case):
         unfit = DIGESTS | ({TOKEN} if "cat" in (case.query or {}) else set())
         for name in [name for name in case.headers or {} if name.lower() in unfit]:
             del case.headers[name]
+        if IDEMPOTENCY_KEY in (case.headers or {}):
+            case.headers[IDEMPOTENCY_KEY] = f"made-{number}"
         fit = FITTING.get(f"{case.method} {case.operation.path}")
         for item in case.body if isinstance(case.body, list) else [case.body]:
             if fit and isinstance(item, dict):
@@ -144,9 +147,11 @@ EXCUSES = [
     Excuse("positive_data_acceptance", "what is taken back was issued until now", field("issued_before")),
     Excuse("positive_data_acceptance", "`key` or `prefix`, and what a prefix can be for, depend on other fields", field("key", "prefix")),
     Excuse("positive_data_acceptance", "how long a URL may live, and what it may weigh, depends on other fields", field("expires_in_seconds", "upload.max_bytes")),
+    Excuse("positive_data_acceptance", "starts are counted where a number of uses for reading is", field("count")),
+    Excuse("positive_data_acceptance", "an `Idempotency-Key` is for one call", says('"idempotency_key_reused"')),
     Excuse("positive_data_acceptance", "a cursor is what an earlier page gave", field("next")),
     Excuse("positive_data_acceptance", "a signing key is for an API key that there is", field("owner")),
-    Excuse("positive_data_acceptance", "lengths are in bytes, and a schema counts characters", field("label", "filename", "content_type", "name", "bearer")),
+    Excuse("positive_data_acceptance", "lengths are in bytes, and a schema counts characters", field("label", "filename", "content_type", "name", "bearer", "user_agent")),
     Excuse("positive_data_acceptance", "a whole number beyond 2^53 is refused if it is written with a fraction", says("floating point")),
     Excuse("positive_data_acceptance", "the vendor tells an unknown upload, or one without its parts, by 400", says("InvalidUploadKey", "MissingOrInvalidParts")),
     Excuse("positive_data_acceptance", "a bucket is for its owner alone", says("Invalid field 'allow'")),

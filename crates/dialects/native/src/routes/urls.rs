@@ -3,7 +3,9 @@
 use super::{Call, Native, json, limit, parse, text, whole};
 use crate::errors::ApiError;
 use crate::translate::invalid;
-use crate::translate::urls::{listed_url_body, listed_urls_body, new_revocation, revoked_body, url_cursor, url_state};
+use crate::translate::urls::{
+    checked_label, listed_url_body, listed_urls_body, new_revocation, revoked_body, url_cursor, url_state,
+};
 use crate::wire::urls::RevocationsBody;
 use http::{Response, StatusCode};
 use std::str::FromStr;
@@ -28,7 +30,7 @@ impl Native {
         let asked = UrlQuery {
             bucket: named(query, "bucket")?,
             key: named(query, "key")?,
-            label: text(query, "label")?.map(|label| label.into_owned()),
+            label: text(query, "label")?.map(|label| checked_label(label.into_owned())).transpose()?,
             state: text(query, "state")?.map(|state| url_state(&state)).transpose()?,
         };
         let after = text(query, "next")?.map(|next| url_cursor(&next)).transpose()?;

@@ -72,7 +72,8 @@ fn token_id(text: &str) -> Result<LinkId, ServiceError> {
     bytes.map(LinkId::from_bytes).ok_or_else(|| invalid("token_ids", format!("`{}`", text.escape_debug()), expected))
 }
 
-fn checked_label(label: String) -> Result<String, ServiceError> {
+/// What a label can be.
+pub(crate) fn checked_label(label: String) -> Result<String, ServiceError> {
     if (1..=MAX_LABEL_BYTES).contains(&label.len()) && !label.contains(char::is_control) {
         return Ok(label);
     }

@@ -27,7 +27,7 @@ pub(crate) struct QuestionBody {
     pub(crate) client_address: Option<IpAddr>,
     /// The `User-Agent` it is tried with: at most 1024 bytes. Where uses are counted, the same one from the same address goes on with
     /// a download under way.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 1024)]
     pub(crate) user_agent: Option<String>,
     /// As of when it is tried. What is stored, taken back and used up counts as it is now. Without it: now.
     #[schema(value_type = Option<schemas::Instant>)]
