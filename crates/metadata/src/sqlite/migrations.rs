@@ -36,6 +36,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/sqlite/20261121T1310_signing_key_limits.sql"),
         oldest_binary: "0.1.0",
     },
+    Migration {
+        name: "20261121T1610_audit",
+        text: include_str!("../migrations/sqlite/20261121T1610_audit.sql"),
+        oldest_binary: "0.1.0",
+    },
 ];
 
 /// `vKEY`: what makes a SQLite file ours.

@@ -2,16 +2,16 @@
 
 use super::fault::Fault;
 use super::{reads, rows};
-use crate::ledger::Ledger;
+use crate::ledger::{Denied, Ledger, Reserved};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow,
-    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow,
+    ApiKeyChange, ApiKeyRow, AuditEntry, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError,
+    ObjectRow, PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow,
     SigningKeyState, Spend, Swept, TenantRow, UploadRow, faults, statements,
 };
 use rusqlite::{Connection, params};
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Scope, SecretDigest, SigningKeyId, TenantName,
-    Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, ObjectKey, Outcome, PutMode, Refusal, Scope, SecretDigest, SigningKeyId,
+    TenantName, Timestamp, UploadId,
 };
 
 pub(super) fn create_tenant(connection: &Connection, tenant: &TenantRow) -> Result<(), Fault> {
@@ -118,12 +118,17 @@ pub(super) fn delete_bucket(
 
 /// Guard, use, condition, then the changes: in this order, so that a holder learns nothing of an object by a link that was
 /// taken back.
-pub(super) fn publish(connection: &Connection, publication: Publication) -> Result<Published, PublishError> {
+pub(super) fn publish(
+    connection: &Connection,
+    publication: Publication,
+    record: &mut Vec<AuditEntry>,
+) -> Result<Published, PublishError> {
     let now = publication.now;
     let place = params![publication.bucket.as_str(), publication.key.as_str()];
     let stored = rows::first(connection, statements::OBJECT, place, rows::object)?;
     if let Some(object) = stored.as_ref().filter(|object| object.blob == publication.blob) {
         // A try whose answer was lost had happened: to say so again is all that is left, and to doom its blob would lose it.
+        record.clear();
         return Ok(Published { object: object.clone(), replaced: object.created_at < object.modified_at });
     }
     check_guard(connection, &publication.guard, &publication.bucket, publication.condition.mode, now)?;
@@ -173,6 +178,8 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
     {
         return Err(MetadataError::NotFound { what: "upload" }.into());
     }
+    let detail = if replaced { "replaced" } else { "created" };
+    record.iter_mut().for_each(|entry| entry.detail = Some(detail.to_owned()));
     Ok(Published { object, replaced })
 }
 
@@ -366,6 +373,21 @@ pub(super) fn with_ledger<T>(
         };
     }
     Ok(answer)
+}
+
+/// What came of asking the ledger, for the audit. Who is told to wait has not been told yet.
+pub(super) fn record_reservation(record: &mut Vec<AuditEntry>, answer: &Result<Reserved, Denied>, may_wait: bool) {
+    record.retain(|_| !(matches!(answer, Err(Denied::Busy)) && may_wait));
+    for entry in record {
+        entry.session = answer.as_ref().ok().map(|reserved| reserved.session);
+        entry.outcome = match answer {
+            Ok(reserved) if reserved.opened => Outcome::Opened,
+            Ok(_) => Outcome::Resumed,
+            Err(Denied::UsedUp) => Outcome::Refused(Refusal::UsedUp),
+            Err(Denied::InUse | Denied::Busy) => Outcome::Refused(Refusal::InUse),
+            Err(Denied::Expired) => Outcome::Refused(Refusal::Expired),
+        };
+    }
 }
 
 pub(super) fn create_upload(connection: &Connection, upload: &UploadRow) -> Result<(), Fault> {

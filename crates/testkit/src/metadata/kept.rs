@@ -5,10 +5,13 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Publication, ReservationRow, RevocationRow, SigningKeyRow,
-    TenantRow, UploadRow,
+    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, GrantKey, LinkRow, PartRow, Personal, Publication, ReservationRow,
+    RevocationRow, SigningKeyRow, TenantRow, UploadRow,
 };
-use valetkey_model::{FileId, FileNumber, Permission, Retention, SecretDigest, Terms};
+use valetkey_model::{Action, FileId, FileNumber, Permission, Retention, SecretDigest, Terms};
+
+/// The version since which there is an audit.
+const AUDIT: &str = "20261121T1610_audit";
 
 /// The version since which there are reservations.
 const FILES: &str = "20261121T1300_files";
@@ -85,6 +88,14 @@ fn trial(backend: impl MetadataBackend + 'static) -> Trial {
     Trial { backend: Box::new(backend), clock: FixedClock::default(), entropy: SeededEntropy::new(20_261_121) }
 }
 
+fn entry() -> AuditEntry {
+    AuditEntry::new(Some(name("acme")), Action::UrlRevoke)
+}
+
+fn address() -> Personal {
+    Personal { salt: [9; 16], value: "192.0.2.1".to_owned() }
+}
+
 /// Writes rows of every kind to an empty store.
 pub async fn write(backend: impl MetadataBackend + 'static) {
     let trial = trial(backend);
@@ -96,7 +107,8 @@ pub async fn write(backend: impl MetadataBackend + 'static) {
     store.publish(kept.replaced).await.unwrap();
     store.publish(kept.current).await.unwrap();
     store.create_links(vec![kept.link]).await.unwrap();
-    store.revoke(vec![kept.revocation]).await.unwrap();
+    let revoked = AuditEntry { link_id: Some(kept.revocation.link_id), address: Some(address()), ..entry() };
+    store.recording(vec![revoked]).revoke(vec![kept.revocation]).await.unwrap();
     store.reserve(&kept.grant, trial.tomorrow(), trial.ask()).await.unwrap().unwrap();
     store.create_upload(kept.upload.clone()).await.unwrap();
     store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
@@ -124,6 +136,11 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     assert_eq!(store.link_by_secret(&kept.link.secret).await.unwrap(), Some(kept.link));
     assert_eq!(store.revocations(trial.now()).await.unwrap(), [kept.revocation]);
     assert_eq!(store.ledger(&kept.grant).await.unwrap().unwrap().n_open(), 1);
+    let chain = AuditChain::of(Some(&name("acme")));
+    store.recording(vec![entry()]).revoke(Vec::new()).await.unwrap();
+    let rows = store.audit_stretch(&chain, 0, 10).await.unwrap().rows;
+    assert_eq!(rows.len(), if version >= AUDIT { 2 } else { 1 });
+    assert_eq!(rows[0].personal.get("address"), Some(address()).filter(|_| version >= AUDIT).as_ref());
     let upload = Some((kept.upload.clone(), trial.tomorrow()));
     assert_eq!(store.upload_by_secret(&kept.upload_secret).await.unwrap(), upload);
     assert_eq!(store.upload(&kept.upload.id).await.unwrap(), Some((kept.upload, vec![kept.part])));
