@@ -1,15 +1,18 @@
 //! Issuing: a signed URL in token form, which carries its claims, or in link form, whose secret finds them.
 
+use crate::audit::About as _;
 use crate::principal::digest_of;
 use crate::{Principal, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, FileRef, LinkRow, ObjectRow};
+use valetkey_metadata::{AuditEntry, BucketRow, FileRef, LinkRow, ObjectRow};
 use valetkey_model::{
-    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms, Timestamp,
+    Action, BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, Terms,
+    Timestamp,
 };
 use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
 
@@ -173,14 +176,36 @@ impl Service {
         let mut issued = Vec::with_capacity(requests.len());
         let mut links = Vec::new();
         for request in requests {
+            let target = request.target.clone();
             let (url, link) = self.prepare(principal, request).await?;
-            issued.push(url);
+            issued.push((url, target));
             links.extend(link);
         }
-        if !links.is_empty() {
-            self.metadata().create_links(links).await?;
+        let record = issued.iter().map(|(url, target)| self.issue_entry(principal, url, target)).collect();
+        self.recording(record).create_links(links).await?;
+        self.inner().audit.n_issued.fetch_add(issued.len() as u64, Ordering::Relaxed);
+        Ok(issued.into_iter().map(|(url, _)| url).collect())
+    }
+
+    /// What the audit says of an issued URL: everything but what makes it a credential.
+    fn issue_entry(&self, principal: &Principal, issued: &Issued, target: &Target) -> AuditEntry {
+        let (terms, entry) = (&issued.terms, self.act(principal, Action::UrlIssue));
+        let entry = match target {
+            Target::Object(key) => entry.of_object(&issued.bucket.name, key),
+            Target::Prefix(prefix) => entry.of_bucket(&issued.bucket.name).of(format!("{prefix}*")),
+            Target::File(file_id) => entry.of_bucket(&issued.bucket.name).of(file_id),
+        };
+        let form = match issued.credential {
+            Credential::Token { .. } => "token",
+            Credential::Link(_) => "link",
+        };
+        let uses = terms.uses.map(|uses| format!(", {uses} uses")).unwrap_or_default();
+        let detail = format!("{}, {form}{uses}, until {}", terms.permission.as_str(), issued.expires_at.rfc3339());
+        AuditEntry {
+            link_id: Some(issued.link_id),
+            label: terms.label.clone().map(|label| self.personal(label)),
+            ..entry.saying(detail)
         }
-        Ok(issued)
     }
 
     async fn prepare(&self, principal: &Principal, mut request: IssueRequest) -> Result<(Issued, Option<LinkRow>), ServiceError> {

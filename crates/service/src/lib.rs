@@ -8,6 +8,7 @@
 mod access_token;
 mod api_keys;
 mod attempts;
+pub mod audit;
 mod bucket;
 mod cache;
 mod config;
@@ -29,6 +30,7 @@ mod upload;
 
 pub use access_token::AccessToken;
 pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};
+pub use audit::{AuditKey, Measurements};
 pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
@@ -42,8 +44,8 @@ pub use service::Service;
 pub use signing_keys::{IssuedSigningKey, NewSigningKey, SigningKeyPage, is_key_prefix};
 pub use upload::{Condition, Upload, UploadOptions};
 pub use valetkey_metadata::{
-    ApiKeyRow, BucketPage, BucketRow, FileRef, LinkRow, ObjectPage, ObjectRow, Published, SigningKeyLimits, SigningKeyRow,
-    SigningKeyState, UploadRow,
+    ApiKeyRow, AuditChain, AuditCheckpoint, AuditFilter, AuditPage, AuditRow, AuditStretch, BucketPage, BucketRow, Erasure,
+    FileRef, LinkRow, ObjectPage, ObjectRow, Published, SigningKeyLimits, SigningKeyRow, SigningKeyState, UploadRow,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
 pub use valetkey_signing::{parse_raw_file_id, raw_file_id};

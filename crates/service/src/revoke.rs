@@ -2,10 +2,11 @@
 
 use crate::{LinkSecret, Principal, Service, ServiceError};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
-use valetkey_metadata::{MetadataError, RevocationRow};
-use valetkey_model::{LinkId, Scope, TenantName, Timestamp, sabotaged};
+use valetkey_metadata::{AuditEntry, MetadataError, RevocationRow};
+use valetkey_model::{Action, LinkId, Scope, TenantName, Timestamp, sabotaged};
 
 /// No URL lives longer than this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -26,6 +27,12 @@ impl Revocations {
     pub(crate) fn has(&self, tenant: &TenantName, link_id: &LinkId) -> bool {
         let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
         revoked.get(link_id).is_some_and(|tenants| tenants.contains(tenant))
+    }
+
+    /// How many there are.
+    pub(crate) fn n_live(&self) -> u64 {
+        let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        revoked.values().map(|tenants| tenants.len() as u64).sum()
     }
 
     fn add(&self, tenant: TenantName, link_id: LinkId) {
@@ -55,9 +62,12 @@ impl Service {
             let row = RevocationRow { tenant: principal.tenant().clone(), link_id: *link_id, revoked_at: now, forget_at };
             rows.push(row);
         }
+        let of_link = |link_id: &LinkId| AuditEntry { link_id: Some(*link_id), ..self.act(principal, Action::UrlRevoke) };
+        let record = link_ids.iter().map(of_link).collect();
         let service = self.clone();
         let revoked = self.to_the_end(async move {
-            service.metadata().revoke(rows.clone()).await?;
+            service.recording(record).revoke(rows.clone()).await?;
+            service.inner().audit.n_revoked.fetch_add(rows.len() as u64, Ordering::Relaxed);
             for row in rows {
                 service.inner().revocations.add(row.tenant, row.link_id);
             }

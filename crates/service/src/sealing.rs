@@ -27,21 +27,35 @@ impl MasterKey {
 
     /// Seals a signing key's secret: nonce, then ciphertext and tag; tenant and kid are authenticated with it.
     pub(crate) fn seal(&self, tenant: &TenantName, kid: &SigningKeyId, secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
-        let mut nonce = [0; NONCE_BYTES];
-        entropy.fill(&mut nonce);
-        let aad = associated(tenant, kid);
-        let sealed = self.cipher()?.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: &aad }).ok()?;
-        Some([nonce.as_slice(), &sealed].concat())
+        self.sealed(&associated(tenant, kid), secret, entropy)
     }
 
     /// Opens what [`MasterKey::seal`] made.
     pub(crate) fn open(&self, tenant: &TenantName, kid: &SigningKeyId, sealed: &[u8]) -> Result<Secret, SealError> {
-        let damaged = || SealError { kid: kid.clone() };
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
-        let aad = associated(tenant, kid);
-        let cipher = self.cipher().ok_or_else(damaged)?;
-        let secret = cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: &aad }).map_err(|_| damaged())?;
-        Ok(Secret::new(secret))
+        self.opened(&associated(tenant, kid), sealed).ok_or_else(|| SealError { kid: kid.clone() })
+    }
+
+    /// Seals the private half of an audit key, bound to its id.
+    pub(crate) fn seal_audit_key(&self, id: &str, secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+        self.sealed(&associated_with_audit_key(id), secret, entropy)
+    }
+
+    /// Opens what [`MasterKey::seal_audit_key`] made.
+    pub(crate) fn open_audit_key(&self, id: &str, sealed: &[u8]) -> Option<Secret> {
+        self.opened(&associated_with_audit_key(id), sealed)
+    }
+
+    fn sealed(&self, aad: &[u8], secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_BYTES];
+        entropy.fill(&mut nonce);
+        let sealed = self.cipher()?.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad }).ok()?;
+        Some([nonce.as_slice(), &sealed].concat())
+    }
+
+    fn opened(&self, aad: &[u8], sealed: &[u8]) -> Option<Secret> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+        let secret = self.cipher()?.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad }).ok()?;
+        Some(Secret::new(secret))
     }
 
     /// A key for another purpose, by HMAC-SHA256 of the purpose's name.
@@ -58,6 +72,10 @@ impl MasterKey {
 fn associated(tenant: &TenantName, kid: &SigningKeyId) -> Vec<u8> {
     // Neither name can hold a line feed.
     format!("valetkey signing key\n{tenant}\n{kid}").into_bytes()
+}
+
+fn associated_with_audit_key(id: &str) -> Vec<u8> {
+    format!("valetkey audit key\n{id}").into_bytes()
 }
 
 /// HMAC-SHA256.
@@ -88,6 +106,10 @@ mod tests {
         assert!(MasterKey::new([8; 32]).open(&tenant, &kid, &sealed).is_err());
         assert!(key.open(&"other".parse().unwrap(), &kid, &sealed).is_err());
         assert!(key.open(&tenant, &"k2".parse().unwrap(), &sealed).is_err());
+        assert!(key.open_audit_key("k1", &sealed).is_none());
+        let of_audit = key.seal_audit_key("k1", b"secret", &Ones).unwrap();
+        assert_eq!(key.open_audit_key("k1", &of_audit).unwrap().expose(), b"secret");
+        assert!(key.open_audit_key("k2", &of_audit).is_none());
         sealed[20] ^= 1;
         assert!(key.open(&tenant, &kid, &sealed).is_err());
         assert!(key.open(&tenant, &kid, &[]).is_err());

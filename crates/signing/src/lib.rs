@@ -120,7 +120,7 @@ pub use key::{Algorithm, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, Signi
 pub use path::{Resource, canonical_file_path, canonical_object_path, decode_object_path, parse_raw_file_id, raw_file_id};
 pub use peek::dialect_of_damaged;
 pub use sign::sign;
-pub use verify::{Presented, Verified, claimed_dialect, claimed_methods, verify};
+pub use verify::{Presented, Verified, claimed_claims, claimed_dialect, claimed_methods, verify};
 
 /// The longest token that is made or read, in characters.
 pub const MAX_TOKEN_CHARS: usize = 2048;

@@ -1,5 +1,6 @@
 //! What is described of the native API. Statuses of refusals come from the table that answers them.
 
+mod audit;
 mod keys;
 mod urls;
 
@@ -66,6 +67,7 @@ pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = issuing(piece);
     let piece = buckets(piece);
     let piece = objects(piece);
+    let piece = audit::describe(piece);
     keys::describe(piece).finish()
 }
 

@@ -1,5 +1,6 @@
 //! What is where.
 
+mod audit;
 mod keys;
 
 use crate::errors::{self, ApiError};
@@ -132,14 +133,14 @@ impl Native {
                     let credential = PresentedCredential::Public(PublicPlace::Object { bucket: &bucket, key: &key });
                     signed.call(&NativeFace, credential, parts, body, connection).await
                 }
-                None => signed.refuse(&NativeFace, Refusal::Malformed, parts),
+                None => signed.refuse(&NativeFace, Refusal::Malformed, parts, connection),
             },
             Ok(Some(token)) => {
                 let raw_path = with_base_path(self.context.public_urls.default_url().base_path(), path);
                 let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
                 signed.call(&NativeFace, credential, parts, body, connection).await
             }
-            Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts),
+            Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts, connection),
         }
     }
 
@@ -158,7 +159,7 @@ impl Native {
         let secret = rest.split('/').next().unwrap_or_default();
         match LinkSecret::parse(secret) {
             Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
-            None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts),
+            None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts, connection),
         }
     }
 
@@ -183,6 +184,7 @@ impl Native {
             }
             (&Method::POST, ["signed-urls"]) => self.issue(call, body).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
+            (_, ["audit", rest @ ..]) => self.audit(call, body, rest).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
             (_, ["token" | "signed-urls" | "revocations"]) => Ok(method_not_allowed("POST")),
@@ -337,7 +339,7 @@ impl Native {
             Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
-                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, counting: None };
                 Ok(head.map(|()| send(delivery, framing)))
             }
         }

@@ -1,5 +1,6 @@
 //! Between the wire and the use cases.
 
+pub(crate) mod audit;
 pub(crate) mod keys;
 
 use crate::wire::{

@@ -1,5 +1,6 @@
 //! The JSON of the native API.
 
+pub(crate) mod audit;
 pub(crate) mod keys;
 
 use serde::{Deserialize, Serialize};

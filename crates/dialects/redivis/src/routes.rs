@@ -154,7 +154,7 @@ impl Redivis {
             Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
-                let delivery = Delivery { blob, ranges, usage: None, session_secret: None };
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, counting: None };
                 Ok(head.map(|()| send(delivery, framing)))
             }
         }
