@@ -14,6 +14,8 @@ mod sign;
 
 mod revoke;
 
+mod audit;
+
 mod bucket;
 
 mod api_key;
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     Revoke(revoke::Revoke),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Bucket(bucket::Bucket),
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -49,6 +53,7 @@ impl Command {
             Self::Rm(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Revoke(command) => command.run(),
+            Self::Audit(command) => command.run(),
             Self::Bucket(command) => command.run(),
             Self::ApiKey(command) => command.run(),
             Self::SigningKey(command) => command.run(),
