@@ -407,6 +407,30 @@ impl Client {
         Ok(())
     }
 
+    /// The audit's newest rows, at most `limit`, the newest first.
+    pub(crate) fn audit_rows(&self, limit: u32) -> anyhow::Result<Vec<Value>> {
+        let page = json(self.send(self.request(Method::GET, &format!("/vk/v1/audit?limit={limit}"), ())?, About::Server)?)?;
+        Ok(page.get("rows").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    /// The audit's chain after the row `after`, as JSON lines.
+    pub(crate) fn audit_export(&self, after: u64) -> anyhow::Result<impl Read + use<>> {
+        let target = format!("/vk/v1/audit/export?after={after}");
+        Ok(self.send(self.request(Method::GET, &target, ())?, About::Server)?.into_body().into_reader())
+    }
+
+    /// The public halves of the keys that seal the audit, the newest last.
+    pub(crate) fn audit_keys(&self) -> anyhow::Result<Vec<Value>> {
+        let keys = json(self.send(self.request(Method::GET, "/vk/v1/audit/keys", ())?, About::Server)?)?;
+        Ok(keys.get("keys").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    /// Erases what tells of a person from the audit; from how many rows.
+    pub(crate) fn erase_from_audit(&self, erasure: &Value) -> anyhow::Result<u64> {
+        let erased = self.post("/vk/v1/audit/erasures", erasure, About::Server)?;
+        Ok(erased.get("erased").and_then(Value::as_u64).unwrap_or(0))
+    }
+
     /// A request for `target`: a path with its query beneath the server's URL, or a whole URL of the same holder's.
     pub(crate) fn request<B>(&self, method: Method, target: &str, body: B) -> anyhow::Result<Request<B>> {
         let url = if target.starts_with('/') { format!("{}{target}", self.base) } else { target.to_owned() };

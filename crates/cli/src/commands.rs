@@ -14,6 +14,7 @@ mod sign;
 
 mod revoke;
 
+mod audit;
 mod explain;
 mod links;
 mod reset;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Links(links::Links),
     Reset(reset::Reset),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Bucket(bucket::Bucket),
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -59,6 +62,7 @@ impl Command {
             Self::Explain(command) => command.run(),
             Self::Links(command) => command.run(),
             Self::Reset(command) => command.run(),
+            Self::Audit(command) => command.run(),
             Self::Bucket(command) => command.run(),
             Self::ApiKey(command) => command.run(),
             Self::SigningKey(command) => command.run(),

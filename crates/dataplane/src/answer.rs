@@ -1,7 +1,7 @@
 //! An object as an HTTP answer: preconditions, ranges, headers, and the body that sends it.
 
 use crate::MeterError;
-use crate::body::{Cut, FileBody, FilePlan, Meter, Part, ResponseBody};
+use crate::body::{Cut, FileBody, FilePlan, Meter, Observer, Part, ResponseBody};
 use crate::face::{Face, status};
 use bytes::Bytes;
 use http::header::{
@@ -23,7 +23,7 @@ use valetkey_http_common::range::{
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::view::view;
 use valetkey_model::{Disposition, Refusal, Timestamp};
-use valetkey_service::redeem::{Delivery, Usage};
+use valetkey_service::redeem::{Counting, Delivery, Usage};
 use valetkey_service::{ObjectRow, OpenBlob, Transfer};
 
 /// Up to this size an unlimited answer is read into memory and written in one call with its head. Measured: from 4 KiB on, over
@@ -158,14 +158,14 @@ fn several(head: &mut Response<()>, ranges: &[ByteRange], size: u64, boundary: [
     framing
 }
 
-/// The body of an answer: metered under a limited grant, in one piece if it is small.
+/// The body of an answer: metered under a limited grant, counted under an unlimited one, in one piece if it is small.
 pub fn send(delivery: Delivery, framing: Option<Multipart>) -> ResponseBody {
-    let Delivery { blob, ranges, usage, transfer, .. } = delivery;
+    let Delivery { blob, ranges, usage, transfer, counting, .. } = delivery;
     let meter = usage.map(|usage| Box::new(LedgerMeter { usage, next: Next::First }));
     if let (None, None, [range]) = (&meter, &framing, ranges.as_slice())
         && let Some(bytes) = read_inline(&blob, range)
     {
-        return ResponseBody::bytes(bytes);
+        return counted(ResponseBody::bytes(bytes), counting);
     }
     let file: Arc<std::fs::File> = blob.file().clone();
     let (parts, trailer) = match framing {
@@ -176,9 +176,10 @@ pub fn send(delivery: Delivery, framing: Option<Multipart>) -> ResponseBody {
         None => (ranges.into_iter().map(|range| Part { preface: Bytes::new(), range }).collect(), Bytes::new()),
     };
     let plan = FilePlan { file, parts, trailer };
-    let body = match meter {
-        Some(meter) => FileBody::metered(plan, meter),
-        None => FileBody::new(plan),
+    let body = match (meter, counting) {
+        (Some(meter), _) => FileBody::metered(plan, meter),
+        (None, Some(counting)) => FileBody::observed(plan, Box::new(Counted(counting))),
+        (None, None) => FileBody::new(plan),
     };
     match transfer {
         Some(transfer) => body.until(Box::new(transfer)).into(),
@@ -189,6 +190,23 @@ pub fn send(delivery: Delivery, framing: Option<Multipart>) -> ResponseBody {
 impl Cut for Transfer {
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Transfer::poll_cut(self, cx)
+    }
+}
+
+/// A body in memory whose request is counted when it is over.
+pub(crate) fn counted(body: ResponseBody, counting: Option<Counting>) -> ResponseBody {
+    match counting {
+        Some(counting) => body.observed(Box::new(Counted(counting))),
+        None => body,
+    }
+}
+
+/// A request under an unlimited grant, as the body's observer.
+struct Counted(Counting);
+
+impl Observer for Counted {
+    fn ended(&mut self, sent: u64, whole: bool) {
+        self.0.over(sent, whole);
     }
 }
 

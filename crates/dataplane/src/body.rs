@@ -28,6 +28,26 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct ResponseBody {
     pub(crate) content: Content,
     pub(crate) ready: Option<ReadyHead>,
+    /// Who is told of the end of what is in memory.
+    pub(crate) watched: Option<Watched>,
+}
+
+/// An observer that is told once, however it ends.
+pub(crate) struct Watched(Option<Box<dyn Observer>>);
+
+impl Watched {
+    /// The response is over; only the first call counts.
+    pub(crate) fn over(&mut self, sent: u64, is_whole: bool) {
+        if let Some(mut observer) = self.0.take() {
+            observer.ended(sent, is_whole);
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.over(0, false);
+    }
 }
 
 pub(crate) enum Content {
@@ -180,6 +200,13 @@ impl ResponseBody {
         }
     }
 
+    /// The same, with `observer` told of its end, if it is in memory: what is a file has its own. Its bytes are accepted by the
+    /// kernel all together, or count as not accepted.
+    #[must_use]
+    pub fn observed(self, observer: Box<dyn Observer>) -> ResponseBody {
+        ResponseBody { watched: Some(Watched(Some(observer))), ..self }
+    }
+
     /// The same, with these fields in its head. What the response's own fields say under the same names is left out.
     #[must_use]
     pub fn with_head(self, head: ReadyHead) -> ResponseBody {
@@ -189,7 +216,7 @@ impl ResponseBody {
 
 impl From<Content> for ResponseBody {
     fn from(content: Content) -> ResponseBody {
-        ResponseBody { content, ready: None }
+        ResponseBody { content, ready: None, watched: None }
     }
 }
 

@@ -10,6 +10,11 @@ use valetkey_service::{ObjectRow, Published};
 
 /// The shape of a dialect's answers. The data plane adds what every answer carries: CORS, security headers, caching.
 pub trait Face: Send + Sync {
+    /// Whose face it is, where no token says otherwise.
+    fn dialect(&self) -> Dialect {
+        Dialect::Native
+    }
+
     /// The answer to a refused request. `Retry-After` is added, and `Allow` to a 405 that has none.
     fn refusal(&self, refusal: Refusal, request: &HeaderMap) -> Response<ResponseBody>;
 

@@ -228,6 +228,12 @@ impl Server {
         self.n_connections.load(Ordering::Relaxed)
     }
 
+    /// The same count, for whoever outlives this.
+    #[must_use]
+    pub fn connections(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.n_connections)
+    }
+
     /// Stops: no new connections, idle ones are closed, running transfers may finish within `grace`, then all is cut. Waits
     /// for that; every body has been told of its end when this returns.
     pub fn shutdown(mut self, grace: Duration) {

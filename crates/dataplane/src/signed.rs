@@ -1,6 +1,6 @@
 //! Signed URLs: a request with its credential in, an answer in the dialect's shape out.
 
-use crate::answer::{Representation, Selected, select, send};
+use crate::answer::{Representation, Selected, counted, select, send};
 use crate::body::{ReadyHead, ResponseBody};
 use crate::face::{Face, status};
 use crate::http1::request_body::RequestBody;
@@ -19,8 +19,10 @@ use valetkey_http_common::client_address::{ClientAddressFrom, client_address};
 use valetkey_http_common::query::Query;
 use valetkey_http_common::security::Caching;
 use valetkey_http_common::{cors, security};
-use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Refusal, sabotaged};
-use valetkey_service::redeem::{Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name};
+use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Outcome, Refusal, sabotaged};
+use valetkey_service::redeem::{
+    Admission, Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name,
+};
 use valetkey_service::{DigestSet, Service, ServiceError};
 
 /// The methods of signed URLs.
@@ -99,6 +101,7 @@ impl SignedUrls {
             user_agent: parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default(),
             sessions: &sessions,
             prefetch: is_prefetch(&parts.headers),
+            dialect: face.dialect(),
         };
         let answer = match method {
             _ if pressed => {
@@ -121,13 +124,18 @@ impl SignedUrls {
     }
 
     /// The refusal of a request that has no credential to be verified.
-    pub fn refuse(&self, face: &dyn Face, refusal: Refusal, parts: &Parts) -> Response<ResponseBody> {
+    pub fn refuse(
+        &self,
+        face: &dyn Face,
+        refusal: Refusal,
+        parts: &Parts,
+        connection: &ConnectionInfo,
+    ) -> Response<ResponseBody> {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers, &METHODS));
         }
-        if method_of(parts).is_none() {
-            return self.finished(method_not_allowed(&METHODS));
-        }
+        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed(&METHODS)) };
+        self.service.count_unproved(face.dialect(), method, self.client_of(parts, connection), refusal);
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
     }
 
@@ -138,8 +146,9 @@ impl SignedUrls {
         refusal: Refusal,
         tokens: impl IntoIterator<Item = &'t [u8]>,
         parts: &Parts,
+        connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        self.refuse(self.face_of_tokens(face, tokens), refusal, parts)
+        self.refuse(self.face_of_tokens(face, tokens), refusal, parts, connection)
     }
 
     /// The refusal of an upload of only a part of an object, in the shape of the dialect that its tokens claim.
@@ -195,7 +204,10 @@ impl SignedUrls {
         }
         let admission = self.service.admit(grant).await?;
         let found = self.service.find(admission).await?;
-        let Some(nonce) = offer::nonce_in(body).await? else { return Ok(closing(face.broken_off())) };
+        let Some(nonce) = offer::nonce_in(body).await.map_err(|refusal| self.service.count_refusal(&found, refusal))? else {
+            self.service.count_answer(&found, Outcome::BrokenOff);
+            return Ok(closing(face.broken_off()));
+        };
         let pressed = self.service.press(&found, &nonce).await?;
         if let Pressed::NotOffered = pressed
             && let Some(offer) = self.service.offer(&found).await?
@@ -222,10 +234,12 @@ impl SignedUrls {
             Selected::Send { head, ranges, framing } if presented.method == Method::Get => (head, ranges, framing),
             uncounted => {
                 self.service.has_uses_left(&found).await?;
-                return Ok(self.finished(match uncounted {
-                    Selected::Answer(answer) => *answer,
-                    Selected::Send { head, .. } => head.map(|()| ResponseBody::empty()),
-                }));
+                let (outcome, answer) = match uncounted {
+                    Selected::Answer(answer) => (outcome_of(answer.status()), *answer),
+                    Selected::Send { head, .. } => (Outcome::Described, head.map(|()| ResponseBody::empty())),
+                };
+                self.service.count_answer(&found, outcome);
+                return Ok(self.finished(answer));
             }
         };
         let link_id = found.grant().link_id();
@@ -249,8 +263,13 @@ impl SignedUrls {
             None => self.whole_head(face, &found, parts),
         };
         let body = match kept.as_deref() {
-            _ if parts.method == http::Method::HEAD => ResponseBody::empty(),
-            Some(Ready { bytes: Some(bytes), .. }) => ResponseBody::bytes(bytes.clone()),
+            _ if parts.method == http::Method::HEAD => {
+                self.service.count_answer(&found, Outcome::Described);
+                ResponseBody::empty()
+            }
+            Some(Ready { bytes: Some(bytes), .. }) => {
+                counted(ResponseBody::bytes(bytes.clone()), Some(self.service.counting(&found)))
+            }
             ready => {
                 let object = found.object().clone();
                 let reservation = self.service.reserve(found.select(vec![0..object.size_bytes])).await?;
@@ -276,8 +295,10 @@ impl SignedUrls {
     }
 
     async fn with_digests(&self, found: Found) -> Result<Found, Refusal> {
-        let object = self.service.with_digests(found.object().clone()).await.map_err(|error| error.as_refusal())?;
-        Ok(found.with_object(object))
+        match self.service.with_digests(found.object().clone()).await {
+            Ok(object) => Ok(found.with_object(object)),
+            Err(error) => Err(self.service.count_refusal(&found, error.as_refusal())),
+        }
     }
 
     fn select(&self, face: &dyn Face, found: &Found, parts: &Parts) -> Selected {
@@ -310,7 +331,29 @@ impl SignedUrls {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
         let face = self.face_for(face, grant.terms().dialect);
+        let attempt = self.service.attempt_of(&grant);
         let admission = self.service.admit(grant).await?;
+        match self.stored(face, admission, parts, body).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => {
+                attempt.ended(&self.service, Outcome::BrokenOff);
+                Ok(closing(face.broken_off()))
+            }
+            Err(refusal) => {
+                attempt.ended(&self.service, Outcome::Refused(refusal));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The answer to an upload under an admitted grant; `None` if its body ended early.
+    async fn stored(
+        &self,
+        face: &dyn Face,
+        admission: Admission,
+        parts: &Parts,
+        body: RequestBody,
+    ) -> Result<Option<Response<ResponseBody>>, Refusal> {
         let unread = |name| {
             tracing::info!(name, "an upload has {BAD_DIGEST}");
             Refusal::DigestMismatch
@@ -329,9 +372,9 @@ impl SignedUrls {
         let failed = |error: ServiceError| error.as_refusal();
         let mut upload = self.service.upload_granted(admission, options).await.map_err(failed)?;
         match receive(body, &mut upload).await {
-            Ok(()) => Ok(face.published(&upload.finish().await.map_err(failed)?)),
+            Ok(()) => Ok(Some(face.published(&upload.finish().await.map_err(failed)?))),
             Err(ReceiveError::Service(error)) => Err(failed(error)),
-            Err(ReceiveError::BrokenOff) => Ok(closing(face.broken_off())),
+            Err(ReceiveError::BrokenOff) => Ok(None),
         }
     }
 
@@ -423,6 +466,15 @@ fn served(claimed: Option<Vec<Method>>) -> Vec<Method> {
     let is_served = |method: &Method| claimed.contains(method) && (*method != Method::Head || reads || claimed.len() == 1);
     let some: Vec<_> = METHODS.into_iter().filter(is_served).collect();
     if some.is_empty() { METHODS.to_vec() } else { some }
+}
+
+/// What an answer that sends nothing of an object comes to.
+fn outcome_of(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::NOT_MODIFIED => Outcome::NotModified,
+        StatusCode::RANGE_NOT_SATISFIABLE => Outcome::RangeNotSatisfiable,
+        _ => Outcome::PreconditionFailed,
+    }
 }
 
 fn method_not_allowed(methods: &[Method]) -> Response<ResponseBody> {

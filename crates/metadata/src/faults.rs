@@ -2,7 +2,7 @@
 //!
 //! * `VALETKEY_CRASH_AT=point` or `point:n` kills the process by SIGKILL when it comes to that point (for the `n`-th time).
 //! * `VALETKEY_SABOTAGE=name,name` breaks these guarantees: `no-wal-sync`, `no-reservation`, `revocation-ignored`,
-//!   `confirmation-ignored`.
+//!   `confirmation-ignored`, `audit-skipped`, `chain-unlinked`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,6 +4,7 @@
 //! The [`ledger`] is a pure state machine: a store loads a grant's [`Ledger`](ledger::Ledger), asks it, and saves it, all in
 //! one transaction.
 
+pub mod audit;
 mod error;
 #[cfg(feature = "faults")]
 pub mod faults;
@@ -24,6 +25,10 @@ mod statements;
 mod store;
 mod url;
 
+pub use audit::{
+    AuditChain, AuditCheckpoint, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditRow, AuditSealer, AuditState,
+    AuditStretch, Erased, Erasure, Personal,
+};
 pub use error::MetadataError;
 pub use record::{
     ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, ObjectRow,

@@ -3,6 +3,7 @@
 //! One thread writes (see [`SqliteStore::open`] for what it promises), a few read. The file is an ordinary SQLite database: any
 //! tool from 3.37 on can read it, open it read-only while the server runs.
 
+mod audit;
 mod connection;
 mod fault;
 mod idempotency;
@@ -17,13 +18,14 @@ mod writes;
 
 use self::fault::Fault;
 use self::readers::Readers;
-use self::writer::Writer;
+use self::writer::{Recorder, Writer};
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketPage, BucketRow, Confirmation, FileRef, FileRow, GrantKey, IdempotentCallKey,
-    IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow, Publication,
-    PublishError, Published, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadRow,
-    UrlCursor, UrlEntry, UrlRow, UrlTouch, UrlsOf, faults, statements,
+    ApiKeyChange, ApiKeyRow, AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditSealer, AuditState, AuditStretch,
+    BucketPage, BucketRow, Confirmation, Erased, Erasure, FileRef, FileRow, GrantKey, IdempotentCallKey, IdempotentCallRow,
+    IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow, Publication, PublishError, Published,
+    ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadRow, UrlCursor, UrlEntry,
+    UrlRow, UrlTouch, UrlsOf, faults, statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -32,8 +34,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Region, SecretDigest, SigningKeyId, TenantName, Timestamp,
-    UploadId,
+    ApiKeyId, BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Outcome, Region, SecretDigest, SigningKeyId, TenantName,
+    Timestamp, UploadId,
 };
 
 /// How a [`SqliteStore`] works; the defaults suit one server on one machine.
@@ -57,8 +59,8 @@ impl Default for SqliteOptions {
 /// Metadata in one SQLite file. Dropping it finishes what was queued, which may wait for the disk.
 pub struct SqliteStore {
     // Readers go first: the last connection to close, the writer's, puts the WAL away.
-    readers: Readers,
-    writer: Writer,
+    readers: Arc<Readers>,
+    writer: Recorder,
 }
 
 impl SqliteStore {
@@ -80,7 +82,8 @@ impl SqliteStore {
             (0..options.n_readers.get()).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, Fault>>()?;
         let depth = options.queue_depth.get();
         let writer = Writer::start(write_connection, clock, depth)?;
-        Ok(Self { readers: Readers::start(read_connections, depth)?, writer })
+        let writer = Recorder { writer: Arc::new(writer), record: Vec::new() };
+        Ok(Self { readers: Arc::new(Readers::start(read_connections, depth)?), writer })
     }
 
     /// What is wrong with the file, one sentence each; empty if it is sound. Reads the whole file.
@@ -190,7 +193,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {
-        self.writer.write(move |connection| writes::publish(connection, publication)).await
+        self.writer.write_and_record(move |connection, record| writes::publish(connection, publication, record)).await
     }
 
     async fn delete_object(
@@ -203,7 +206,11 @@ impl MetadataStore for SqliteStore {
     ) -> Result<Option<ObjectRow>, MetadataError> {
         let (tenant, bucket, key) = (tenant.clone(), bucket.clone(), key.clone());
         self.writer
-            .write(move |connection| Ok(writes::delete_object(connection, &tenant, &bucket, &key, incarnation, now)?))
+            .write_and_record(move |connection, record| {
+                let deleted = writes::delete_object(connection, &tenant, &bucket, &key, incarnation, now)?;
+                record.retain(|_| deleted.is_some());
+                Ok(deleted)
+            })
             .await
     }
 
@@ -229,11 +236,23 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn confirm_file(&self, confirmation: Confirmation) -> Result<FileRow, MetadataError> {
-        self.writer.write(move |connection| Ok(writes::confirm_file(connection, confirmation)?)).await
+        self.writer
+            .write_and_record(move |connection, record| {
+                let file = writes::confirm_file(connection, confirmation)?;
+                record.retain(|_| file.reservation.is_none() && file.object.is_some());
+                Ok(file)
+            })
+            .await
     }
 
     async fn delete_file(&self, file: FileId, now: Timestamp) -> Result<FileRow, MetadataError> {
-        self.writer.write(move |connection| Ok(writes::delete_file(connection, file, now)?)).await
+        self.writer
+            .write_and_record(move |connection, record| {
+                let deleted = writes::delete_file(connection, file, now)?;
+                record.retain(|_| deleted != FileRow::default());
+                Ok(deleted)
+            })
+            .await
     }
 
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError> {
@@ -321,13 +340,15 @@ impl MetadataStore for SqliteStore {
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {
         let grant = grant.clone();
         self.writer
-            .write(move |connection| {
+            .write_and_record(move |connection, record| {
                 if faults::sabotaged("no-reservation") {
                     let state = reads::ledger_state(connection, &grant)?;
                     let ledger = state.map(|state| rows::from_json::<Ledger>("ledger", &state)).transpose()?;
                     return Ok(ledger.unwrap_or_default().reserve(&ask));
                 }
-                Ok(writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.reserve(&ask))?)
+                let answer = writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.reserve(&ask))?;
+                writes::record_reservation(record, &answer, ask.may_wait);
+                Ok(answer)
             })
             .await
     }
@@ -342,7 +363,12 @@ impl MetadataStore for SqliteStore {
     async fn settle(&self, grant: &GrantKey, settlement: Settlement) -> Result<Settled, MetadataError> {
         let grant = grant.clone();
         self.writer
-            .write(move |connection| Ok(writes::with_ledger(connection, &grant, None, |ledger| ledger.settle(&settlement))?))
+            .write_and_record(move |connection, record| {
+                let settled = writes::with_ledger(connection, &grant, None, |ledger| ledger.settle(&settlement))?;
+                let outcome = if settled.completed { Outcome::Completed } else { Outcome::Incomplete };
+                record.iter_mut().for_each(|entry| entry.outcome = outcome);
+                Ok(settled)
+            })
             .await
     }
 
@@ -354,7 +380,11 @@ impl MetadataStore for SqliteStore {
     ) -> Result<Result<bool, Denied>, MetadataError> {
         let grant = grant.clone();
         self.writer
-            .write(move |connection| Ok(writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.open(&ask))?))
+            .write_and_record(move |connection, record| {
+                let opened = writes::with_ledger(connection, &grant, Some(forget_at), |ledger| ledger.open(&ask))?;
+                writes::record_opening(record, opened);
+                Ok(opened)
+            })
             .await
     }
 
@@ -425,6 +455,77 @@ impl MetadataStore for SqliteStore {
 
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError> {
         self.writer.write(move |connection| Ok(writes::sweep(connection, now, limit)?)).await
+    }
+
+    fn recording(&self, record: Vec<AuditEntry>) -> Arc<dyn MetadataStore> {
+        let writer = Recorder { writer: Arc::clone(&self.writer.writer), record };
+        Arc::new(Self { readers: Arc::clone(&self.readers), writer })
+    }
+
+    async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), MetadataError> {
+        self.writer
+            .write_and_record(move |_, record| {
+                record.extend(entries);
+                Ok(())
+            })
+            .await
+    }
+
+    fn seal_audit_with(&self, sealer: Arc<dyn AuditSealer>) {
+        // The first one stays.
+        let _ = self.writer.writer.sealer().set(sealer);
+    }
+
+    async fn seal_audit(&self, now: Timestamp) -> Result<u64, MetadataError> {
+        let Some(sealer) = self.writer.writer.sealer().get().cloned() else { return Ok(0) };
+        let sealed: Result<_, MetadataError> =
+            self.writer.write(move |connection| Ok(audit::seal(connection, &*sealer, now)?)).await;
+        let checkpoints = sealed?;
+        checkpoints.iter().for_each(writer::tell);
+        Ok(checkpoints.len() as u64)
+    }
+
+    async fn create_audit_key(&self, key: AuditKeyRow) -> Result<(), MetadataError> {
+        self.writer.write(move |connection| Ok(audit::create_key(connection, &key)?)).await
+    }
+
+    async fn audit_keys(&self) -> Result<Vec<AuditKeyRow>, MetadataError> {
+        self.readers.read(|connection| rows::all(connection, statements::AUDIT_KEYS, [], audit::key)).await
+    }
+
+    async fn audit_page(
+        &self,
+        chain: &AuditChain,
+        filter: AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<AuditPage, MetadataError> {
+        let chain = chain.clone();
+        self.readers.read(move |connection| audit::page(connection, &chain, &filter, before, limit)).await
+    }
+
+    async fn audit_stretch(&self, chain: &AuditChain, after: u64, limit: u32) -> Result<AuditStretch, MetadataError> {
+        let chain = chain.clone();
+        self.readers.read(move |connection| audit::stretch(connection, &chain, after, limit)).await
+    }
+
+    async fn erase_from_audit(
+        &self,
+        chain: &AuditChain,
+        erasure: &Erasure,
+        after: u64,
+        limit: u32,
+    ) -> Result<Erased, MetadataError> {
+        let (chain, erasure) = (chain.clone(), erasure.clone());
+        self.writer.write(move |connection| Ok(audit::erase(connection, &chain, &erasure, after, limit)?)).await
+    }
+
+    async fn drop_audit(&self, before: Timestamp, limit: u32) -> Result<u64, MetadataError> {
+        self.writer.write_and_record(move |connection, record| Ok(audit::drop_before(connection, record, before, limit)?)).await
+    }
+
+    async fn audit_state(&self) -> Result<AuditState, MetadataError> {
+        self.readers.read(audit::state).await
     }
 
     async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError> {

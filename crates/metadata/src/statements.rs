@@ -82,6 +82,24 @@ macro_rules! part_columns {
     };
 }
 
+macro_rules! audit_row_columns {
+    () => {
+        "r.seq, r.prev, r.hash, r.body, p.address, p.address_salt, p.user_agent, p.user_agent_salt, p.label, p.label_salt"
+    };
+}
+
+macro_rules! audit_rows_from {
+    () => {
+        " FROM audit_rows r LEFT JOIN audit_personal p ON p.chain = r.chain AND p.seq = r.seq WHERE r.chain = $1 "
+    };
+}
+
+macro_rules! checkpoint_columns {
+    () => {
+        "chain, seq, at, hash, key_id, signature"
+    };
+}
+
 statements! {
     TIME_FLOOR = "SELECT latest_at FROM time_floor";
     RAISE_TIME_FLOOR = "INSERT INTO time_floor (id, latest_at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE \
@@ -232,6 +250,45 @@ statements! {
         ORDER BY expires_at LIMIT $2)";
     SWEEP_IDEMPOTENT_CALLS = "DELETE FROM idempotent_calls WHERE id IN (SELECT id FROM idempotent_calls WHERE forget_at <= $1 \
         ORDER BY forget_at LIMIT $2)";
+    AUDIT_HEAD = "SELECT seq, hash, sealed_seq, dropped_seq FROM audit_chains WHERE chain = $1";
+    PUT_AUDIT_HEAD = "INSERT INTO audit_chains (chain, seq, hash, sealed_seq, dropped_seq) VALUES ($1, $2, $3, $4, 0) \
+        ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, sealed_seq = excluded.sealed_seq";
+    INSERT_AUDIT_ROW = "INSERT INTO audit_rows (chain, seq, at, outcome, principal, bucket, object_key, link_id, body, prev, hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    INSERT_AUDIT_PERSONAL = "INSERT INTO audit_personal (chain, seq, address, address_salt, user_agent, user_agent_salt, label, \
+        label_salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    AUDIT_ROWS = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.seq < $2 AND r.seq >= $3 \
+        AND ($4 IS NULL OR r.outcome = $4) AND ($5 IS NULL OR r.principal = $5) AND ($6 IS NULL OR r.bucket = $6) \
+        AND ($7 IS NULL OR r.object_key = $7) ORDER BY r.seq DESC LIMIT $8";
+    AUDIT_ROWS_OF_LINK = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.link_id = $2 AND r.seq < $3 AND r.seq >= $4 \
+        AND ($5 IS NULL OR r.outcome = $5) AND ($6 IS NULL OR r.principal = $6) AND ($7 IS NULL OR r.bucket = $7) \
+        AND ($8 IS NULL OR r.object_key = $8) ORDER BY r.seq DESC LIMIT $9";
+    AUDIT_ROWS_OF_OBJECT = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.bucket = $2 AND r.object_key = $3 \
+        AND r.seq < $4 AND r.seq >= $5 AND ($6 IS NULL OR r.outcome = $6) AND ($7 IS NULL OR r.principal = $7) \
+        ORDER BY r.seq DESC LIMIT $8";
+    AUDIT_STRETCH = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.seq > $2 ORDER BY r.seq LIMIT $3";
+    AUDIT_ROW_AT = "SELECT at FROM audit_rows WHERE chain = $1 AND seq = $2";
+    UNSEALED_AUDIT_CHAINS = "SELECT chain, seq, hash FROM audit_chains WHERE seq > sealed_seq LIMIT $1";
+    SET_AUDIT_SEALED = "UPDATE audit_chains SET sealed_seq = $1 WHERE chain = $2 AND sealed_seq < $1";
+    INSERT_AUDIT_CHECKPOINT = "INSERT INTO audit_checkpoints (", checkpoint_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6)";
+    AUDIT_CHECKPOINTS = "SELECT ", checkpoint_columns!(), " FROM audit_checkpoints WHERE chain = $1 AND seq > $2 AND seq <= $3 \
+        ORDER BY seq LIMIT $4";
+    AUDIT_CHAINS_KEPT = "SELECT chain, dropped_seq FROM audit_chains WHERE sealed_seq > dropped_seq";
+    AUDIT_SEGMENT_END = "SELECT seq, at FROM audit_checkpoints WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT 1";
+    DROP_AUDIT_ROWS = "DELETE FROM audit_rows WHERE chain = $1 AND seq <= $2";
+    DROP_AUDIT_PERSONAL = "DELETE FROM audit_personal WHERE chain = $1 AND seq <= $2";
+    SET_AUDIT_DROPPED = "UPDATE audit_chains SET dropped_seq = $1 WHERE chain = $2";
+    AUDIT_PERSONAL_END = "SELECT max(seq) FROM (SELECT seq FROM audit_personal WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3)";
+    ERASE_ADDRESS = "UPDATE audit_personal SET address = NULL, address_salt = NULL WHERE chain = $1 AND seq > $2 AND seq <= $3 \
+        AND address = $4";
+    ERASE_USER_AGENT = "UPDATE audit_personal SET user_agent = NULL, user_agent_salt = NULL WHERE chain = $1 AND seq > $2 \
+        AND seq <= $3 AND user_agent = $4";
+    ERASE_LABEL = "UPDATE audit_personal SET label = NULL, label_salt = NULL WHERE chain = $1 AND seq > $2 AND seq <= $3 \
+        AND label = $4";
+    AUDIT_STATE = "SELECT coalesce(sum(seq), 0), coalesce(sum(seq - sealed_seq), 0) FROM audit_chains";
+    INSERT_AUDIT_KEY = "INSERT INTO audit_keys (id, public, sealed_secret, created_at) VALUES ($1, $2, $3, $4)";
+    AUDIT_KEYS = "SELECT id, public, sealed_secret, created_at FROM audit_keys ORDER BY created_at, id";
+
     EXPIRED_UPLOADS = "SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
 }
 

@@ -2,13 +2,15 @@
 
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError,
+    ApiKeyChange, ApiKeyRow, AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditSealer, AuditState, AuditStretch,
+    BucketRow, Erased, Erasure, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError,
     ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadRow, UrlCursor,
     UrlEntry, UrlMarks, UrlRow, UrlTouch, UrlsOf,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 use valetkey_model::{
     ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, PutMode, Refusal, Region, SecretDigest, SigningKeyId,
@@ -377,6 +379,45 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts), reservations (their provisional objects
     /// end with them), idempotent calls.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
+    /// The same store, each of whose writes also appends these entries to the audit, in its own transaction: both happen, or
+    /// neither. Where the outcome decides what there is to say, the write says it: what was already so, or not there, is not
+    /// recorded; what [`MetadataStore::reserve`] and [`MetadataStore::settle`] answer becomes the outcome.
+    fn recording(&self, record: Vec<AuditEntry>) -> Arc<dyn MetadataStore>;
+    /// Appends to the audit alone.
+    async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), MetadataError>;
+    /// Signs with this from now on, if it is the first: a chain is sealed whenever [`ROWS_PER_CHECKPOINT`](crate::audit::ROWS_PER_CHECKPOINT)
+    /// rows have come to it, and by [`MetadataStore::seal_audit`].
+    fn seal_audit_with(&self, sealer: Arc<dyn AuditSealer>);
+    /// Seals every chain that has grown since its last checkpoint, and logs each; how many. Nothing without a sealer.
+    async fn seal_audit(&self, now: Timestamp) -> Result<u64, MetadataError>;
+    /// Records a key that signs checkpoints. [`MetadataError::AlreadyExists`] if its id is taken.
+    async fn create_audit_key(&self, key: AuditKeyRow) -> Result<(), MetadataError>;
+    /// Every key that signed checkpoints, the newest last.
+    async fn audit_keys(&self) -> Result<Vec<AuditKeyRow>, MetadataError>;
+    /// A page of a chain's rows before `before`, the newest first, at most `limit`. Where few of many rows fit, a page may be
+    /// shorter and still have a `next`.
+    async fn audit_page(
+        &self,
+        chain: &AuditChain,
+        filter: AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<AuditPage, MetadataError>;
+    /// The part of a chain after the row `after`, at most `limit` rows and as many checkpoints.
+    async fn audit_stretch(&self, chain: &AuditChain, after: u64, limit: u32) -> Result<AuditStretch, MetadataError>;
+    /// Erases from some of a chain's rows, beginning after the row `after`; looks at no more than `limit`.
+    async fn erase_from_audit(
+        &self,
+        chain: &AuditChain,
+        erasure: &Erasure,
+        after: u64,
+        limit: u32,
+    ) -> Result<Erased, MetadataError>;
+    /// Drops rows whose checkpoint was made before `before`, at most `limit` whole segments between checkpoints, which stay; each
+    /// chain says so in a row. Gives how many rows went.
+    async fn drop_audit(&self, before: Timestamp, limit: u32) -> Result<u64, MetadataError>;
+    /// How the audit stands.
+    async fn audit_state(&self) -> Result<AuditState, MetadataError>;
     /// The latest instant that any write carried: the clock may not start before it.
     async fn time_floor(&self) -> Result<Option<Timestamp>, MetadataError>;
     /// Whether the store answers: one read that touches it.

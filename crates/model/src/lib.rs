@@ -3,6 +3,7 @@
 //! Nothing here performs I/O, reads a clock or makes random numbers; every other crate speaks in these types. A value that
 //! exists is valid: constructors parse, nothing is checked later.
 
+mod audit;
 mod clock;
 mod fault;
 mod file_name;
@@ -14,6 +15,7 @@ mod scope;
 mod secret;
 mod terms;
 
+pub use audit::{Action, Outcome};
 pub use clock::{Clock, Timestamp};
 pub use fault::sabotaged;
 pub use file_name::shortened;

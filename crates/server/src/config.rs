@@ -48,6 +48,8 @@ pub struct ServeConfig {
     pub max_failed_authentications: Option<u32>,
     /// How FlexPortal's answers spell `expiresAt`.
     pub flexportal_expires_at: ExpiresAtForm,
+    /// How long rows of the audit are kept at least; they are dropped a day at a time.
+    pub audit_retention: Option<Duration>,
     /// How long running transfers may go on once the server is told to stop.
     pub stop_grace: Duration,
 }
@@ -70,6 +72,7 @@ impl Default for ServeConfig {
             session_idle: None,
             max_failed_authentications: None,
             flexportal_expires_at: ExpiresAtForm::default(),
+            audit_retention: None,
             stop_grace: Duration::from_secs(30),
         }
     }
@@ -176,6 +179,7 @@ pub(crate) struct ServerSettings {
     pub(crate) session_idle: Option<Duration>,
     pub(crate) max_failed_authentications: Option<u32>,
     pub(crate) flexportal_expires_at: ExpiresAtForm,
+    pub(crate) audit_retention: Option<Duration>,
     pub(crate) stop_grace: Duration,
 }
 
@@ -238,6 +242,7 @@ impl TryFrom<ServeConfig> for Settings {
                     session_idle: config.session_idle,
                     max_failed_authentications: config.max_failed_authentications,
                     flexportal_expires_at: config.flexportal_expires_at,
+                    audit_retention: config.audit_retention,
                     stop_grace: config.stop_grace,
                 };
                 Ok(Self { log, server })

@@ -1,9 +1,11 @@
 //! Whose request it is: a few paths of the server itself, then the dialects, by path.
 
 use crate::documents::Documents;
+use crate::metrics;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Version};
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::Level;
@@ -38,6 +40,8 @@ pub(crate) struct Targets {
     pub(crate) service: Service,
     pub(crate) public_urls: Arc<PublicUrls>,
     pub(crate) documents: Arc<Documents>,
+    /// How many connections are open now.
+    pub(crate) n_connections: Arc<AtomicUsize>,
     pub(crate) native: Native,
     pub(crate) autodesk: Autodesk,
     pub(crate) redivis: Redivis,
@@ -50,6 +54,7 @@ pub(crate) struct Targets {
 enum Route {
     Health,
     Ready,
+    Metrics,
     Robots,
     OpenApi,
     Docs,
@@ -67,6 +72,7 @@ impl Route {
         match path {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
             "/robots.txt" => Self::Robots,
             "/openapi.json" => Self::OpenApi,
             "/docs" => Self::Docs,
@@ -81,9 +87,10 @@ impl Route {
 }
 
 /// Where the paths of all routes begin.
-const ROOTS: [&str; 14] = [
+const ROOTS: [&str; 15] = [
     "/healthz",
     "/readyz",
+    "/metrics",
     "/robots.txt",
     "/openapi.json",
     "/docs",
@@ -182,14 +189,29 @@ impl Targets {
                 let readiness = Box::pin(self.readiness()).await;
                 fixed(request.method(), || readiness)
             }
+            Route::Metrics => Box::pin(self.metrics(&request, connection)).await,
             Route::Nothing => closing(told(&Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))),
         }
     }
 
-    /// Whether the stores answer. Which one does not, and why, is for the log.
+    /// The metrics, for who is on this machine or may read the audit.
+    async fn metrics(&self, request: &Request<RequestBody>, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        if !metrics::is_local(request.headers(), connection.peer().ip())
+            && let Err(problem) = metrics::authorize(&self.service, request.headers(), connection.peer().ip())
+        {
+            return metrics::refused(told(&problem));
+        }
+        let measured = self.service.measurements().await;
+        let text = metrics::text(&measured, self.n_connections.load(Ordering::Relaxed));
+        let answer = finished(Response::new(ResponseBody::bytes(text)), metrics::CONTENT_TYPE.clone());
+        fixed(request.method(), || answer)
+    }
+
+    /// Whether the stores answer, and the audit can be written. Which one does not, and why, is for the log.
     async fn readiness(&self) -> Response<ResponseBody> {
         match tokio::time::timeout(PATIENCE, self.service.ping()).await {
-            Ok(Ok(())) => return text("ready\n"),
+            Ok(Ok(())) if self.service.audit_is_written() => return text("ready\n"),
+            Ok(Ok(())) => tracing::error!("not ready: the audit cannot be written"),
             Ok(Err(error)) => tracing::error!(error = &error as &dyn Error, "not ready: the metadata store fails"),
             Err(_) => tracing::error!(waited_ms = PATIENCE.as_millis(), "not ready: the metadata store does not answer"),
         }
@@ -301,6 +323,7 @@ mod tests {
         for (path, route) in [
             ("/healthz", Route::Health),
             ("/readyz", Route::Ready),
+            ("/metrics", Route::Metrics),
             ("/robots.txt", Route::Robots),
             ("/openapi.json", Route::OpenApi),
             ("/docs", Route::Docs),

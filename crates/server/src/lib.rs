@@ -14,10 +14,12 @@ pub mod data_directory;
 pub mod entropy;
 pub mod master_key;
 
+mod auditing;
 mod dispatch;
 mod docs;
 mod documents;
 mod housekeeping;
+mod metrics;
 pub mod openapi;
 
 mod announce;
@@ -32,3 +34,4 @@ pub use serve::serve;
 pub use telemetry::LOG_VARIABLE;
 pub use valetkey_dialect_flexportal::ExpiresAtForm;
 pub use valetkey_http_common::client_address::ClientAddressFrom;
+pub use valetkey_service::audit::verify as audit;

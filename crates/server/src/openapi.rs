@@ -92,11 +92,21 @@ fn own() -> OpenApi {
     let health = Operation::new("health", "Whether the process answers", "").answer(200, text("`ok`"));
     let ready = Operation::new("readiness", "Whether the stores answer", "").answer(200, text("`ready`"));
     let robots = Operation::new("robots", "What search engines may visit", "").answer(200, text("Nothing."));
+    let metrics = Operation::new(
+        "metrics",
+        "What was measured",
+        "As Prometheus reads it. From the server's own machine without a credential.",
+    )
+    .for_holders_of(&[BEARER, API_KEY], &["audit:read"])
+    .also_for_anybody()
+    .answer(200, text("The metrics."))
+    .answers(not_for_everybody());
     let json = document_of(JSON, Operation::new("openapi", "This document", "With the URLs of this server."));
     let html = document_of("text/html", Operation::new("docs", "This document as a page", ""));
-    Piece::new("Server", "The server itself. None of these takes a credential.")
+    Piece::new("Server", "The server itself. None of these needs a credential, but for metrics.")
         .get_and_head("/healthz", health.answers([starting()]))
         .get_and_head("/readyz", ready.answers([unready()]))
+        .get_and_head("/metrics", metrics.answers([starting()]))
         .get_and_head("/robots.txt", robots.answers([starting()]))
         .get_and_head("/openapi.json", json.answers([starting()]))
         .get_and_head("/docs", html.answers([starting()]))
@@ -118,6 +128,21 @@ fn starting() -> (u16, Answer) {
     (503, retry_after(Answer::problem("* `unavailable`: the server is starting")).shared_as("Starting"))
 }
 
+fn not_for_everybody() -> [(u16, Answer); 3] {
+    let unauthenticated = Answer::problem("* `unauthenticated`: there is no credential, or it does not work (any more)");
+    let too_many = Answer::problem("* `too_many_requests`: too many credentials failed from this address");
+    [
+        (401, unauthenticated.with_header::<Text>("WWW-Authenticate", "The scheme to use.")),
+        (403, Answer::problem("* `missing_scope`: the credential lacks the `scope`")),
+        (429, too_many),
+    ]
+}
+
 fn unready() -> (u16, Answer) {
-    (503, retry_after(Answer::problem("* `unavailable`: a store does not answer, or the server is starting")))
+    (
+        503,
+        retry_after(Answer::problem(
+            "* `unavailable`: a store does not answer, the audit cannot be written, or the server is starting",
+        )),
+    )
 }

@@ -1,5 +1,6 @@
 //! A server that runs: configuration → stores → service → routers → listeners, and all of it back again.
 
+use crate::auditing;
 use crate::bootstrap::{self, Bootstrap};
 use crate::clock::{Floor, SteadyClock, judge_floor};
 use crate::config::{ConfigError, ServeConfig, ServerSettings, Settings};
@@ -12,6 +13,7 @@ use crate::housekeeping;
 use crate::master_key::{self, MASTER_KEY_VARIABLE};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use valetkey_dataplane::listener::{Options, Server};
@@ -122,7 +124,8 @@ impl RunningServer {
         let public_urls = Arc::new(public_urls(&settings, address)?);
         // Only now: a first start that cannot listen must not use up the one time at which the key is shown.
         let first_key = if has_bootstrap { None } else { control.block_on(first_administrator(&service))? };
-        dispatch.begin(targets(&settings, &service, &entropy, &public_urls));
+        dispatch.begin(targets(&settings, &service, &entropy, &public_urls, listener.connections()));
+        control.spawn(auditing::run(service.clone()));
         control.spawn(housekeeping::run(service.clone(), clock));
 
         let works = Works { listener, control, service, objects, metadata, directory };
@@ -142,6 +145,7 @@ impl RunningServer {
             service.uses_settled().await;
             service.redemptions_recorded().await;
             objects.settled().await;
+            auditing::finish(&service).await;
         };
         let settled = control.block_on(async { tokio::time::timeout(SETTLE_GRACE, settled).await });
         drop((service, objects));
@@ -210,6 +214,7 @@ fn service_config(settings: &ServerSettings) -> ServiceConfig {
     ServiceConfig {
         base_path: settings.public_url.as_ref().map(|url| url.base_path().to_owned()).unwrap_or_default(),
         session_idle: settings.session_idle.unwrap_or(default.session_idle),
+        audit_retention: settings.audit_retention.unwrap_or(default.audit_retention),
         max_failed_authentications: settings.max_failed_authentications.unwrap_or(default.max_failed_authentications),
         ..default
     }
@@ -238,7 +243,13 @@ fn public_url(settings: &ServerSettings, address: SocketAddr) -> Result<PublicUr
 }
 
 /// The dialects.
-fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entropy>, public_urls: &Arc<PublicUrls>) -> Targets {
+fn targets(
+    settings: &ServerSettings,
+    service: &Service,
+    entropy: &Arc<dyn Entropy>,
+    public_urls: &Arc<PublicUrls>,
+    n_connections: Arc<AtomicUsize>,
+) -> Targets {
     let clients =
         ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
     // The signed resources of Autodesk's API and the files of Redivis' are its own, whoever issued what stands in their URLs.
@@ -284,5 +295,6 @@ fn targets(settings: &ServerSettings, service: &Service, entropy: &Arc<dyn Entro
         service: service.clone(),
         public_urls: public_urls.clone(),
         documents: Arc::new(Documents::of(public_urls)),
+        n_connections,
     }
 }

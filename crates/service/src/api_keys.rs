@@ -4,13 +4,14 @@
 //! its tenant, and learns nothing of the keys of others. What changes is durable, and in force on the next request, when the
 //! call returns: a URL is worth what its issuer is worth now.
 
+use crate::audit::About as _;
 use crate::principal::digest_of;
 use crate::provision::new_api_secret;
 use crate::{Principal, Service, ServiceError};
 use std::net::IpAddr;
 use std::sync::Arc;
-use valetkey_metadata::{ApiKeyChange, ApiKeyRow, MetadataError};
-use valetkey_model::{ApiKeyId, BucketName, Refusal, Scopes, SecretText, Timestamp};
+use valetkey_metadata::{ApiKeyChange, ApiKeyRow, AuditEntry, MetadataError};
+use valetkey_model::{Action, ApiKeyId, BucketName, Refusal, Scopes, SecretText, Timestamp};
 
 /// A bearer value has at least so many bytes: a shorter one can be guessed.
 const SHORTEST_BEARER: usize = 16;
@@ -108,10 +109,11 @@ impl Service {
             disabled_at: None,
             deleted_at: None,
         };
+        let entry = self.act(principal, Action::ApiKeyCreate).of(&row.id).saying(row.scopes.to_string());
         let service = self.clone();
         let made = self.to_the_end(async move {
             let _alone = service.inner().administration.lock().await;
-            match service.metadata().create_api_key(row.clone()).await {
+            match service.recording(vec![entry]).create_api_key(row.clone()).await {
                 // By an earlier try of the same call: nobody else's key has this secret.
                 Err(error @ MetadataError::AlreadyExists { .. }) => service.api_key_with_secret(&row).ok_or(error),
                 made => made.map(|()| service.inner().api_keys.put(row)),
@@ -171,7 +173,8 @@ impl Service {
         update.expires_at.flatten().map_or(Ok(()), |at| check_expiry(at, self.now()))?;
         let ApiKeyUpdate { scopes, buckets, expires_at, disabled } = update;
         let change = ApiKeyChange { scopes, buckets, expires_at, disabled, ..ApiKeyChange::default() };
-        let row = self.change_api_key(principal, id, change).await?;
+        let entry = self.act(principal, Action::ApiKeyUpdate).of(id).saying(said_of(&change));
+        let row = self.change_api_key(principal, id, change, entry).await?;
         tracing::info!(api_key = %row.id, scopes = %row.scopes, disabled = row.disabled_at.is_some(), "an API key was changed");
         Ok(row)
     }
@@ -187,7 +190,8 @@ impl Service {
         let secret = new_api_secret(self.entropy());
         let digest = digest_of(secret.expose().as_bytes());
         let change = ApiKeyChange { secret: Some(digest), ..ApiKeyChange::default() };
-        let api_key = self.change_api_key(principal, id, change).await?;
+        let entry = self.act(principal, Action::ApiKeyRotate).of(id);
+        let api_key = self.change_api_key(principal, id, change, entry).await?;
         tracing::info!(api_key = %api_key.id, "an API key got another secret");
         Ok(IssuedApiKey { api_key, secret })
     }
@@ -200,7 +204,8 @@ impl Service {
     pub async fn delete_api_key(&self, principal: &Principal, id: &ApiKeyId) -> Result<(), ServiceError> {
         principal.require_administrator()?;
         let change = ApiKeyChange { deleted: true, ..ApiKeyChange::default() };
-        let row = self.change_api_key(principal, id, change).await?;
+        let entry = self.act(principal, Action::ApiKeyDelete).of(id);
+        let row = self.change_api_key(principal, id, change, entry).await?;
         tracing::info!(api_key = %row.id, "an API key was deleted");
         Ok(())
     }
@@ -210,13 +215,14 @@ impl Service {
         principal: &Principal,
         id: &ApiKeyId,
         change: ApiKeyChange,
+        entry: AuditEntry,
     ) -> Result<Arc<ApiKeyRow>, ServiceError> {
         let (service, tenant, id, now) = (self.clone(), principal.tenant().clone(), id.clone(), self.now());
         let changed = self.to_the_end(async move {
             // Of two changes the later one must also be the later one in memory.
             let _alone = service.inner().administration.lock().await;
             let secret = change.secret;
-            let changed = service.metadata().update_api_key(&tenant, &id, change, now).await;
+            let changed = service.recording(vec![entry]).update_api_key(&tenant, &id, change, now).await;
             if let (Err(MetadataError::AlreadyExists { .. }), Some(secret)) = (&changed, secret)
                 && let Some(row) = service.inner().api_keys.find(&tenant, &id).filter(|row| row.secret == secret)
             {
@@ -244,6 +250,19 @@ impl Service {
         let id = format!("key-{:016x}", u64::from_be_bytes(bytes));
         id.parse().map_err(|_| ServiceError::invalid("id", "unnamable", "an API key id"))
     }
+}
+
+/// What the audit says of a change: what the key is to be from now on.
+fn said_of(change: &ApiKeyChange) -> String {
+    let disabled = change.disabled.map(|disabled| if disabled { "disabled" } else { "enabled" }.to_owned());
+    let scopes = change.scopes.map(|scopes| format!("scopes {scopes}"));
+    let buckets = change.buckets.as_ref().map(|buckets| match buckets.len() {
+        0 => "every bucket".to_owned(),
+        n_buckets => format!("{n_buckets} buckets"),
+    });
+    let expires =
+        change.expires_at.map(|at| at.map_or_else(|| "never expires".to_owned(), |at| format!("expires {}", at.rfc3339())));
+    [disabled, scopes, buckets, expires].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn check_scopes(scopes: Scopes) -> Result<(), ServiceError> {

@@ -1,9 +1,10 @@
 //! Buckets.
 
+use crate::audit::About as _;
 use crate::{Principal, Service, ServiceError};
 use std::sync::Arc;
 use valetkey_metadata::{BucketPage, BucketRow, MetadataError};
-use valetkey_model::{BucketName, Region, Retention, Scope, sabotaged};
+use valetkey_model::{Action, BucketName, Region, Retention, Scope, sabotaged};
 
 /// A bucket to be made.
 #[derive(Clone, Debug)]
@@ -39,7 +40,8 @@ impl Service {
         };
         principal.require_bucket(&row)?;
         self.require_free_name(&row)?;
-        match self.metadata().create_bucket(row.clone()).await {
+        let entry = self.act(principal, Action::BucketCreate).of_bucket(&row.name).saying(kind_of(&row));
+        match self.recording(vec![entry]).create_bucket(row.clone()).await {
             Err(error @ MetadataError::AlreadyExists { .. }) => return self.bucket_made_before(row).await?.ok_or(error.into()),
             made => made?,
         }
@@ -96,9 +98,10 @@ impl Service {
     ) -> Result<BucketRow, ServiceError> {
         principal.require(Scope::Admin)?;
         self.own_bucket(principal, name).await?;
+        let entry = self.act(principal, Action::BucketUpdate).of_bucket(name).saying(if public { "public" } else { "private" });
         let (service, tenant, bucket) = (self.clone(), principal.tenant().clone(), name.clone());
         let changed = self.to_the_end(async move {
-            let changed = service.metadata().set_bucket_public(&tenant, &bucket, public).await;
+            let changed = service.recording(vec![entry]).set_bucket_public(&tenant, &bucket, public).await;
             service.inner().bucket_rows.forget(&bucket);
             changed
         });
@@ -116,9 +119,10 @@ impl Service {
     pub async fn delete_bucket(&self, principal: &Principal, name: &BucketName) -> Result<(), ServiceError> {
         principal.require(Scope::BucketDelete)?;
         self.own_bucket(principal, name).await?;
+        let entry = self.act(principal, Action::BucketDelete).of_bucket(name);
         let (service, tenant, bucket, now) = (self.clone(), principal.tenant().clone(), name.clone(), self.now());
         let deleted = self.to_the_end(async move {
-            let deleted = service.metadata().delete_bucket(&tenant, &bucket, now).await;
+            let deleted = service.recording(vec![entry]).delete_bucket(&tenant, &bucket, now).await;
             service.inner().bucket_rows.forget(&bucket);
             deleted
         });
@@ -172,4 +176,10 @@ impl Service {
         rows.keep(name.clone(), row.clone(), before);
         Ok(Some(row))
     }
+}
+
+/// What the audit says of a new bucket.
+pub(crate) fn kind_of(bucket: &BucketRow) -> String {
+    let privacy = if bucket.public { "public" } else { "private" };
+    format!("{privacy}, {}, {}", bucket.region, bucket.retention.as_str())
 }

@@ -1,7 +1,9 @@
 //! Rows in memory: bounded, and correct because every change goes through this process.
 
+use crate::audit::tally::thread_number;
 use quick_cache::sync::Cache;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 const N_SHARDS: usize = 64;
@@ -14,7 +16,14 @@ pub(crate) struct RowCache<K, V> {
     rows: Cache<K, V>,
     hasher: RandomState,
     changes: [Mutex<u64>; N_SHARDS],
+    n_found: [Count; N_SHARDS],
+    n_missed: AtomicU64,
 }
+
+/// A count that a thread has for itself, in a line of memory of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Count(AtomicU64);
 
 /// The state of a shard before a read.
 #[derive(Clone, Copy)]
@@ -22,17 +31,41 @@ pub(crate) struct BeforeRead(u64);
 
 impl<K: Hash + Eq + Clone, V: Clone> RowCache<K, V> {
     pub(crate) fn new(n_rows: usize) -> Self {
-        Self { rows: Cache::new(n_rows), hasher: RandomState::new(), changes: std::array::from_fn(|_| Mutex::default()) }
+        Self {
+            rows: Cache::new(n_rows),
+            hasher: RandomState::new(),
+            changes: std::array::from_fn(|_| Mutex::default()),
+            n_found: std::array::from_fn(|_| Count::default()),
+            n_missed: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn find<Q>(&self, key: &Q) -> Option<V>
     where
         Q: Hash + quick_cache::Equivalent<K> + ?Sized,
     {
-        self.rows.get(key)
+        let found = self.rows.get(key);
+        if found.is_some() {
+            // Taken modulo the array's length. Not one step, because no other thread writes it (or few do, of very many: the
+            // count is then a little low).
+            let count = &self.n_found[thread_number() % N_SHARDS].0;
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// How often a row was found.
+    pub(crate) fn n_found(&self) -> u64 {
+        self.n_found.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How often it had to be read.
+    pub(crate) fn n_missed(&self) -> u64 {
+        self.n_missed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn before_read(&self, key: &K) -> BeforeRead {
+        self.n_missed.fetch_add(1, Ordering::Relaxed);
         BeforeRead(self.with_shard(key, |changes| *changes))
     }
 

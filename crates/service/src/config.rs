@@ -27,6 +27,8 @@ pub struct ServiceConfig {
     pub n_cached_rows: usize,
     /// How many credentials a client address (a /64 in IPv6) may get wrong in a minute; 0 is no limit.
     pub max_failed_authentications: u32,
+    /// How long rows of the audit are kept at least; they go a day at a time.
+    pub audit_retention: Duration,
 }
 
 impl Default for ServiceConfig {
@@ -43,6 +45,7 @@ impl Default for ServiceConfig {
             upload_lifetime: Duration::from_secs(24 * 3600),
             n_cached_rows: 32_768,
             max_failed_authentications: 100,
+            audit_retention: Duration::from_secs(400 * 24 * 3600),
         }
     }
 }

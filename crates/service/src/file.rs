@@ -1,13 +1,17 @@
 //! Files: objects by their ids, for protocols that know no buckets. A file can be reserved, so that its ids are told before its
 //! bytes are there.
 
+use crate::audit::About as _;
+use crate::bucket::kind_of;
 use crate::service::Place;
 use crate::{Principal, Service, ServiceError};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{BucketRow, Confirmation, FileRef, FileRow, MetadataError, ObjectRow, ReservationRow};
-use valetkey_model::{BucketName, FileId, FileNumber, ObjectKey, Region, Retention, Scope, TenantName, Timestamp, shortened};
+use valetkey_model::{
+    Action, BucketName, FileId, FileNumber, ObjectKey, Region, Retention, Scope, TenantName, Timestamp, shortened,
+};
 
 /// The longest name of a file.
 const MAX_NAME_BYTES: usize = 1024;
@@ -200,9 +204,10 @@ impl Service {
         let File { id, bucket, key, .. } = self.own_file(principal, file).await?;
         let (now, asked) = (self.now(), name.clone());
         let confirmation = Confirmation { file_id: id, name, content_type, retention: bucket.retention.lifetime(), now };
+        let entry = self.act(principal, Action::FileConfirm).of_object(&bucket.name, &key);
         let (service, its_bucket) = (self.clone(), bucket.name.clone());
         let confirmed = self.to_the_end(async move {
-            let confirmed = service.metadata().confirm_file(confirmation).await;
+            let confirmed = service.recording(vec![entry]).confirm_file(confirmation).await;
             service.forget_object(&its_bucket, &key);
             confirmed
         });
@@ -238,9 +243,10 @@ impl Service {
         principal.require(Scope::ObjectWrite)?;
         let File { id, bucket, key, .. } = self.own_file(principal, file).await?;
         let now = self.now();
+        let entry = self.act(principal, Action::ObjectDelete).of_object(&bucket.name, &key);
         let (service, its_bucket) = (self.clone(), bucket.name.clone());
         let deleted = self.to_the_end(async move {
-            let deleted = service.metadata().delete_file(id, now).await;
+            let deleted = service.recording(vec![entry]).delete_file(id, now).await;
             service.forget_object(&its_bucket, &key);
             deleted
         });
@@ -299,7 +305,8 @@ impl Service {
             created_at: self.now(),
         };
         principal.require_bucket(&row)?;
-        match self.metadata().create_bucket(row).await {
+        let entry = self.act(principal, Action::BucketCreate).of_bucket(&name).saying(kind_of(&row));
+        match self.recording(vec![entry]).create_bucket(row).await {
             Ok(()) => tracing::info!(bucket = %name, "a bucket of files was made"),
             // Another request was faster.
             Err(MetadataError::AlreadyExists { .. }) => {}

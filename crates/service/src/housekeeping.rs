@@ -62,7 +62,8 @@ impl Service {
         }
         self.remove_orphans().await?;
         self.count_idempotent_calls().await?;
+        let dropped = self.drop_old_audit().await?;
         tracing::debug!(n_rows = swept.n_rows, n_blobs = doomed.len(), "housekeeping");
-        Ok(swept.n_rows >= u64::from(ROUND) || doomed.len() >= ROUND as usize)
+        Ok(dropped || swept.n_rows >= u64::from(ROUND) || doomed.len() >= ROUND as usize)
     }
 }

@@ -1,5 +1,6 @@
 //! Issuing: a signed URL in token form, which carries its claims, or in link form, whose secret finds them.
 
+use crate::audit::About as _;
 use crate::principal::digest_of;
 use crate::stable::Window;
 use crate::urls::facts_of_url;
@@ -8,11 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, FileRef, LinkRow, MetadataError, ObjectRow, UrlRow, UrlTarget};
+use valetkey_metadata::{AuditEntry, BucketRow, FileRef, LinkRow, MetadataError, ObjectRow, UrlRow, UrlTarget};
 use valetkey_model::{
-    BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, SigningKeyId, Terms,
-    Timestamp,
+    Action, BucketName, Entropy, FileId, LinkId, ObjectKey, Permission, PutMode, Scope, SecretDigest, SecretText, SigningKeyId,
+    Terms, Timestamp,
 };
 use valetkey_signing::{Claims, PathRule, canonical_file_path, canonical_object_path};
 
@@ -203,21 +205,45 @@ impl Service {
             rows.push(row);
             links.extend(link);
         }
+        let record: Vec<_> = rows.iter().map(|row| self.issue_entry(principal, row)).collect();
+        self.inner().audit.n_issued.fetch_add(rows.len() as u64, Ordering::Relaxed);
         // Only what is not random can be there already.
         if stable || self.may_be_done_since().is_some() {
-            for found in self.record_or_find(rows, links).await? {
+            for found in self.record_or_find(rows, links, &record).await? {
                 let same = |url: &&mut Issued| url.link_id == found.link_id;
                 issued.iter_mut().filter(same).for_each(|url| url.expires_at = found.expires_at);
             }
         } else {
-            self.metadata().create_urls(rows, links).await?;
+            self.recording(record).create_urls(rows, links).await?;
         }
         Ok(issued)
     }
 
+    /// What the audit says of an issued URL: everything but what makes it a credential.
+    fn issue_entry(&self, principal: &Principal, url: &UrlRow) -> AuditEntry {
+        let entry = self.act(principal, Action::UrlIssue);
+        let entry = match &url.target {
+            UrlTarget::Object(key) => entry.of_object(&url.bucket, key),
+            UrlTarget::Prefix(prefix) => entry.of_bucket(&url.bucket).of(format!("{prefix}*")),
+        };
+        let form = if url.signing_key.is_some() { "token" } else { "link" };
+        let uses = url.uses.map(|uses| format!(", {uses} uses")).unwrap_or_default();
+        let detail = format!("{}, {form}{uses}, until {}", url.permission.as_str(), url.expires_at.rfc3339());
+        AuditEntry {
+            link_id: Some(url.link_id),
+            label: url.label.clone().map(|label| self.personal(label)),
+            ..entry.saying(detail)
+        }
+    }
+
     /// Records URLs and links, all or none, but for those that are there already, which must be the very same: gives these links as
     /// they are.
-    async fn record_or_find(&self, rows: Vec<UrlRow>, links: Vec<LinkRow>) -> Result<Vec<LinkRow>, ServiceError> {
+    async fn record_or_find(
+        &self,
+        rows: Vec<UrlRow>,
+        links: Vec<LinkRow>,
+        record: &[AuditEntry],
+    ) -> Result<Vec<LinkRow>, ServiceError> {
         let mut distinct: Vec<LinkRow> = Vec::with_capacity(links.len());
         for link in links {
             if !distinct.iter().any(|other| other.secret == link.secret) {
@@ -227,7 +253,7 @@ impl Service {
         let mut all_found = Vec::new();
         // Others may issue the same URLs at the same time: each try after the first has seen some of theirs.
         for _ in 0..N_TRIES {
-            match self.metadata().create_urls(rows.clone(), distinct.clone()).await {
+            match self.recording(record.to_vec()).create_urls(rows.clone(), distinct.clone()).await {
                 Err(MetadataError::AlreadyExists { .. }) => {}
                 recorded => return Ok(recorded.map(|()| all_found)?),
             }

@@ -8,6 +8,7 @@
 mod access_token;
 mod api_keys;
 mod attempts;
+pub mod audit;
 mod bucket;
 mod cache;
 mod config;
@@ -36,6 +37,7 @@ mod uses;
 
 pub use access_token::AccessToken;
 pub use api_keys::{ApiKeyPage, ApiKeyUpdate, IssuedApiKey, NewApiKey};
+pub use audit::{AuditKey, Measurements};
 pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
@@ -53,8 +55,9 @@ pub use transfers::Transfer;
 pub use upload::{Condition, Upload, UploadOptions};
 pub use urls::{ListedUrl, UrlPage, UrlQuery, UrlState};
 pub use valetkey_metadata::{
-    ApiKeyRow, BucketPage, BucketRow, FileRef, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits,
-    SigningKeyRow, SigningKeyState, Taken, UploadRow, UrlCursor, UrlRow, UrlTarget,
+    ApiKeyRow, AuditChain, AuditCheckpoint, AuditFilter, AuditPage, AuditRow, AuditStretch, BucketPage, BucketRow, Erasure,
+    FileRef, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Taken,
+    UploadRow, UrlCursor, UrlRow, UrlTarget,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
 pub use valetkey_signing::{PathRule, parse_raw_file_id, raw_file_id};

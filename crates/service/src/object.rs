@@ -1,10 +1,11 @@
 //! Objects: find, list, delete, digests at first need.
 
+use crate::audit::About as _;
 use crate::service::Place;
 use crate::{Principal, Service, ServiceError};
 use std::sync::Arc;
 use valetkey_metadata::{ObjectPage, ObjectRow};
-use valetkey_model::{BucketName, ObjectKey, Scope};
+use valetkey_model::{Action, BucketName, ObjectKey, Scope};
 use valetkey_objects::{DigestSet, OpenBlob};
 
 impl Service {
@@ -76,9 +77,10 @@ impl Service {
         principal.require(Scope::ObjectWrite)?;
         self.own_bucket(principal, bucket).await?;
         let now = self.now();
+        let entry = self.act(principal, Action::ObjectDelete).of_object(bucket, key);
         let (service, tenant, bucket, key) = (self.clone(), principal.tenant().clone(), bucket.clone(), key.clone());
         let deleted = self.to_the_end(async move {
-            let deleted = service.metadata().delete_object(&tenant, &bucket, &key, None, now).await;
+            let deleted = service.recording(vec![entry]).delete_object(&tenant, &bucket, &key, None, now).await;
             service.forget_object(&bucket, &key);
             deleted
         });

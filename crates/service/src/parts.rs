@@ -1,5 +1,6 @@
 //! Uploads in parts: begun and completed by a principal, their parts written by whoever has a part secret.
 
+use crate::audit::About as _;
 use crate::issue::LinkSecret;
 use crate::transfers::{Transfer, facts_of_upload};
 use crate::upload::{Condition, UploadOptions};
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{BucketRow, Guard, MetadataError, PartRow, Publication, PublishCondition, Published, UploadRow};
-use valetkey_model::{BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
+use valetkey_model::{Action, BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet, PendingBlob};
 
 /// A secret with which parts of an upload can be written.
@@ -196,7 +197,8 @@ impl Service {
             spend: None,
             completes: Some(*id),
         };
-        Ok(self.publish(publication, pending).await?)
+        let record = self.act(principal, Action::ObjectPublish).of_object(place.0, place.1);
+        Ok(self.publish(publication, pending, record).await?)
     }
 
     /// One blob of the parts; that of a single part is taken as it is.

@@ -18,16 +18,27 @@ pub struct Principal {
     buckets: Arc<[BucketName]>,
     /// When the credential ends by itself: an access token's end.
     ends_at: Option<Timestamp>,
+    /// From where the credential was presented.
+    client: Option<IpAddr>,
 }
 
 impl Principal {
     pub(crate) fn of(row: &ApiKeyRow, scopes: Scopes) -> Self {
         let buckets = row.buckets.clone().into();
-        Self { tenant: row.tenant.clone(), api_key: row.id.clone(), scopes, buckets, ends_at: None }
+        Self { tenant: row.tenant.clone(), api_key: row.id.clone(), scopes, buckets, ends_at: None, client: None }
     }
 
     pub(crate) fn until(self, at: Timestamp) -> Self {
         Self { ends_at: Some(at), ..self }
+    }
+
+    fn from(self, client: IpAddr) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// From where the credential was presented, if somebody presented one.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
     pub(crate) fn ends_at(&self) -> Option<Timestamp> {
@@ -65,6 +76,15 @@ impl Principal {
     /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
     pub(crate) fn require_administrator(&self) -> Result<(), ServiceError> {
         self.require(Scope::Admin)?;
+        self.require_every_bucket()
+    }
+
+    /// Proves that its key is not limited to some buckets.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::OutsideBuckets`].
+    pub(crate) fn require_every_bucket(&self) -> Result<(), ServiceError> {
         if self.is_limited() { Err(ServiceError::OutsideBuckets) } else { Ok(()) }
     }
 
@@ -207,7 +227,7 @@ impl Service {
         if !attempts.may_try(client, now) {
             return Err(Refusal::TooManyRequests.into());
         }
-        find(now).ok_or_else(|| {
+        find(now).map(|principal| principal.from(client)).ok_or_else(|| {
             attempts.failed(client, now);
             ServiceError::Unauthenticated
         })

@@ -1,5 +1,6 @@
 //! Provisioning: what a bootstrap file names is created where it is missing, and nothing is ever widened or reset.
 
+use crate::audit::About as _;
 use crate::principal::digest_of;
 use crate::signing_keys::key_limits;
 use crate::{NewBucket, Service, ServiceError};
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use valetkey_metadata::{ApiKeyRow, BucketRow, MetadataError, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow};
 use valetkey_model::{
-    ApiKeyId, BucketName, Entropy, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName, Timestamp,
+    Action, ApiKeyId, BucketName, Entropy, Region, Retention, Scopes, Secret, SecretText, SigningKeyId, TenantName, Timestamp,
 };
 use valetkey_signing::Algorithm;
 
@@ -105,7 +106,10 @@ impl Service {
         let mut done = Provisioned::default();
         let now = self.now();
         for name in given.tenants {
-            let made = self.metadata().create_tenant(TenantRow { name: name.clone(), created_at: now }).await;
+            let made = self
+                .recording(vec![self.operators_act(&name, Action::TenantCreate).of(&name)])
+                .create_tenant(TenantRow { name: name.clone(), created_at: now })
+                .await;
             done.note(format!("tenant `{name}`"), made)?;
             self.ensure_server_key(&name, &mut done).await?;
         }
@@ -178,7 +182,8 @@ impl Service {
             }
             return Ok(());
         }
-        if done.note(what.clone(), self.metadata().create_api_key(row.clone()).await)? {
+        let entry = self.operators_act(&row.tenant, Action::ApiKeyCreate).of(&row.id);
+        if done.note(what.clone(), self.recording(vec![entry]).create_api_key(row.clone()).await)? {
             self.inner().api_keys.put(row);
         } else {
             done.differences.push(format!("{what}: another key has its secret"));
@@ -192,7 +197,8 @@ impl Service {
             self.require_free_name(&row)?;
         }
         let what = format!("bucket `{}`", row.name);
-        if !done.note(what.clone(), self.metadata().create_bucket(row.clone()).await)? {
+        let entry = self.operators_act(&row.tenant, Action::BucketCreate).of_bucket(&row.name);
+        if !done.note(what.clone(), self.recording(vec![entry]).create_bucket(row.clone()).await)? {
             let other = self.bucket_row(&row.name).await?;
             let key = |row: &BucketRow| (row.tenant.clone(), row.region.clone(), row.retention, row.public);
             if other.is_none_or(|other| key(&other) != key(&row)) {
@@ -210,7 +216,8 @@ impl Service {
         key_limits(key.max_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME), &key.limits)?;
         let (what, id) = (format!("signing key `{}`", key.id), key.id.clone());
         let row = self.sealed(key)?;
-        if done.note(what.clone(), self.metadata().create_signing_key(row.clone()).await)? {
+        let entry = self.operators_act(&row.tenant, Action::SigningKeyCreate).of(&row.id);
+        if done.note(what.clone(), self.recording(vec![entry]).create_signing_key(row.clone()).await)? {
             return self.inner().keys.put(row, &self.inner().master_key).map(drop);
         }
         let other = self.metadata().signing_keys().await?.into_iter().find(|other| other.id == id);

@@ -11,12 +11,14 @@ mod explain;
 mod offer;
 mod usage;
 
-pub use explain::{Asked, Check, Explanation, Facts, Outcome, Question, UrlCredential, UrlForm, remedy};
+pub use explain::{Asked, Check, CheckOutcome, Explanation, Facts, Question, UrlCredential, UrlForm, remedy};
 pub use offer::{Offer, Pressed};
 pub(crate) use usage::Flights;
 pub use usage::Usage;
 
 use crate::attempts::network_of;
+use crate::audit::About as _;
+use crate::audit::tally::{Over, Proved, Shard};
 use crate::issue::LinkSecret;
 use crate::principal::digest_of;
 use crate::revocations::{self, UrlFacts};
@@ -29,13 +31,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, Denied, Rules};
-use valetkey_metadata::{BucketRow, GrantKey, LinkRow, ObjectRow, UrlMarks, UrlRow, UrlTarget};
+use valetkey_metadata::{AuditEntry, BucketRow, GrantKey, LinkRow, ObjectRow, UrlMarks, UrlRow, UrlTarget};
 use valetkey_model::{
-    ApiKeyId, BucketName, Counting, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope,
+    Action, ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Outcome, Permission, PutMode, Refusal, Scope,
     SecretDigest, SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
 };
 use valetkey_objects::OpenBlob;
-use valetkey_signing::{Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
+use valetkey_signing::{Claimed, Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
 
 /// How far clocks may differ without a URL being not yet valid.
 const SKEW: Duration = Duration::from_secs(60);
@@ -55,6 +57,8 @@ pub struct Presented<'a> {
     pub sessions: &'a Sessions<'a>,
     /// Whether the request says that it is a prefetch.
     pub prefetch: bool,
+    /// Whose path it is: what a request counts as whose URL says nothing else that is proved.
+    pub dialect: Dialect,
 }
 
 /// The session secrets that come with a request: one said to be for this URL, and others by the beginning of a link id.
@@ -168,6 +172,8 @@ pub struct Grant {
     signing_key: Option<SigningKeyId>,
     issuer: Option<ApiKeyId>,
     method: Method,
+    /// From where it was presented.
+    address: IpAddr,
     /// When it was proved: the instant of the request.
     at: Timestamp,
     past_expiry: bool,
@@ -176,6 +182,7 @@ pub struct Grant {
     /// For limited grants: who asks.
     client: Option<SecretDigest>,
     session: Option<SecretDigest>,
+    user_agent: Option<Box<[u8]>>,
 }
 
 /// Where a grant's terms are from.
@@ -312,6 +319,24 @@ impl Grant {
         Some(GrantKey { tenant: self.tenant().clone(), signing_key: self.signing_key.clone(), link_id })
     }
 
+    /// What rows of the audit say of it.
+    fn proved(&self) -> Proved<'_> {
+        let terms = self.terms();
+        Proved {
+            tenant: self.tenant(),
+            link_id: self.link_id(),
+            place: Some((&self.place.bucket, &self.place.key)),
+            issuer: self.issuer.as_ref(),
+            label: terms.label.as_deref(),
+        }
+    }
+
+    /// Its request, when it is over.
+    pub(crate) fn over(&self, outcome: Outcome, bytes: u64) -> Over {
+        let (dialect, method) = (self.terms().dialect, self.method);
+        Over { dialect, method, outcome, bytes, client: self.address, at: self.at }
+    }
+
     fn reads(&self) -> bool {
         matches!(self.method, Method::Get | Method::Head)
     }
@@ -320,8 +345,8 @@ impl Grant {
 /// A grant that may be used now: its issuer may still do this, and it was not taken back.
 #[derive(Debug)]
 pub struct Admission {
-    /// In a box, because it is handed on from phase to phase.
-    grant: Box<Grant>,
+    /// Shared with what tells its end: it is handed on from phase to phase.
+    grant: Arc<Grant>,
     bucket: Arc<BucketRow>,
     /// The issuer may only create.
     create_only: bool,
@@ -364,6 +389,61 @@ pub struct Delivery {
     pub session_secret: Option<SecretText>,
     /// For one by a URL: tells when it is to end early.
     pub transfer: Option<Transfer>,
+    /// For an unlimited grant: to be told what was sent.
+    pub counting: Option<Counting>,
+}
+
+/// A response under an unlimited grant, to be counted once when it is over. Dropped before, it counts as cut.
+pub struct Counting {
+    shard: Arc<Shard>,
+    grant: Arc<Grant>,
+    is_over: bool,
+}
+
+impl Counting {
+    /// The response is over: so many bytes of the object were accepted by the kernel; `whole` if the whole response was.
+    pub fn over(&mut self, sent_bytes: u64, whole: bool) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let outcome = if whole { Outcome::Delivered } else { Outcome::Cut };
+        self.shard.count(&self.grant.over(outcome, sent_bytes), Some(&self.grant.proved()));
+    }
+}
+
+/// An upload under a grant, to be counted if nothing comes of it.
+#[derive(Debug)]
+pub struct Attempt {
+    over: Over,
+    entry: AuditEntry,
+}
+
+impl Attempt {
+    /// It ended like this, without having been published.
+    pub fn ended(self, service: &Service, outcome: Outcome) {
+        let Self { over, entry } = self;
+        let Some(tenant) = &entry.tenant else { return };
+        let proved = Proved {
+            tenant,
+            link_id: entry.link_id,
+            place: entry.bucket.as_ref().zip(entry.key.as_ref()),
+            issuer: entry.principal.as_ref(),
+            label: entry.label.as_ref().map(|label| label.value.as_str()),
+        };
+        service.count(&Over { outcome, ..over }, &proved);
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        self.over(0, false);
+    }
+}
+
+impl std::fmt::Debug for Counting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counting").finish_non_exhaustive()
+    }
 }
 
 impl Service {
@@ -395,10 +475,15 @@ impl Service {
     ///
     /// The first refusal in the order of the table.
     pub async fn verify(&self, presented: &Presented<'_>) -> Result<Grant, Refusal> {
-        self.verify_at(presented, self.now()).await
+        let verified = self.verify_at(presented, self.now()).await;
+        match &verified {
+            Ok(grant) => tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified"),
+            Err(refusal) => Box::pin(self.count_refused(presented, *refusal)).await,
+        }
+        verified
     }
 
-    /// The same as if it were this instant.
+    /// The same as if it were this instant, and nothing is counted.
     async fn verify_at(&self, presented: &Presented<'_>, at: Timestamp) -> Result<Grant, Refusal> {
         let grant = match presented.credential {
             PresentedCredential::Token { token, raw_path } => self.verify_token(presented, token, raw_path, at).await?,
@@ -409,8 +494,88 @@ impl Service {
         if grant.past_expiry && !sabotaged("expiry-ignored") && !Box::pin(self.resumes(&grant)).await? {
             return Err(Refusal::Expired);
         }
-        tracing::trace!(bucket = %grant.place.bucket, method = %grant.method, "a signed URL was verified");
         Ok(grant)
+    }
+
+    /// Counts a request whose URL was refused by itself: as the URL's, where its signature or secret was right, else as nobody's.
+    async fn count_refused(&self, presented: &Presented<'_>, refusal: Refusal) {
+        let (client, method) = (presented.client, presented.method);
+        let over = |dialect| Over { dialect, method, outcome: Outcome::Refused(refusal), bytes: 0, client, at: self.now() };
+        // Those that come before it in the table are refused before a signature or a secret is known to be right.
+        let is_known = refusal >= Refusal::NotYetValid;
+        match presented.credential {
+            PresentedCredential::Token { token, raw_path } if is_known => {
+                if let Some(Claimed { claims, .. }) = valetkey_signing::claimed(token) {
+                    let place = valetkey_signing::decode_object_path(&self.config().base_path, raw_path).ok();
+                    // A path that the token is not for is the stranger's word alone.
+                    let place = place.as_ref().filter(|_| refusal != Refusal::WrongPath);
+                    let proved = Proved {
+                        tenant: &claims.tenant,
+                        link_id: Some(claims.link_id),
+                        place: place.map(|(bucket, key)| (bucket, key)),
+                        issuer: claims.terms.issuer.as_ref(),
+                        label: claims.terms.label.as_deref(),
+                    };
+                    return self.count(&over(claims.terms.dialect), &proved);
+                }
+            }
+            PresentedCredential::Link(secret) | PresentedCredential::LinkInBucket { secret, .. } if is_known => {
+                if let Ok(Some(link)) = self.presented_link(secret).await {
+                    let proved = Proved {
+                        tenant: &link.tenant,
+                        link_id: Some(link.link_id),
+                        place: Some((&link.bucket, &link.key)),
+                        issuer: link.terms.issuer.as_ref(),
+                        label: link.terms.label.as_deref(),
+                    };
+                    return self.count(&over(link.terms.dialect), &proved);
+                }
+            }
+            _ => {}
+        }
+        let dialect = presented.credential.claimed_dialect().unwrap_or(presented.dialect);
+        self.count_unproved(dialect, method, client, refusal);
+    }
+
+    /// Counts a request that is refused after its URL was proved, and gives the refusal.
+    pub(crate) fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
+        self.count(&grant.over(Outcome::Refused(refusal), 0), &grant.proved());
+        refusal
+    }
+
+    /// Counts an answer that sends nothing of the object: to HEAD, 304, 412, 416.
+    pub fn count_answer(&self, found: &Found, outcome: Outcome) {
+        let grant = found.grant();
+        self.count(&grant.over(outcome, 0), &grant.proved());
+    }
+
+    /// Counts a request that is refused after its object was found, and gives the refusal.
+    pub fn count_refusal(&self, found: &Found, refusal: Refusal) -> Refusal {
+        self.refused(found.grant(), refusal)
+    }
+
+    /// Counts a response when it is over: one that needs nothing but what is in memory.
+    pub fn counting(&self, found: &Found) -> Counting {
+        Counting { shard: self.inner().audit.tallies.own().clone(), grant: found.admission.grant.clone(), is_over: false }
+    }
+
+    /// An upload under this grant, which is not over yet.
+    pub fn attempt_of(&self, grant: &Grant) -> Attempt {
+        Attempt { over: grant.over(Outcome::BrokenOff, 0), entry: self.entry_of_grant(grant, Action::UrlRedeem) }
+    }
+
+    /// What the audit says of an act under a grant.
+    pub(crate) fn entry_of_grant(&self, grant: &Grant, action: Action) -> AuditEntry {
+        let proved = grant.proved();
+        let user_agent = grant.user_agent.as_deref().filter(|text| !text.is_empty());
+        AuditEntry {
+            principal: proved.issuer.cloned(),
+            link_id: proved.link_id,
+            address: Some(self.personal(grant.address.to_string())),
+            user_agent: user_agent.map(|text| self.personal(String::from_utf8_lossy(text).into_owned())),
+            label: proved.label.map(|label| self.personal(label.to_owned())),
+            ..AuditEntry::new(Some(proved.tenant.clone()), action).of_object(grant.bucket(), grant.key())
+        }
     }
 
     /// Whether the request goes on with a download session that there is: all that an expired URL is still good for.
@@ -510,11 +675,13 @@ impl Service {
             signing_key: None,
             issuer: link.terms.issuer.clone(),
             method: presented.method,
+            address: presented.client,
             at: now,
             past_expiry,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
             client: limited.then(|| client_digest(presented)),
+            user_agent: limited.then(|| presented.user_agent.into()),
             session: session.map(|secret| digest_of(secret.as_bytes())),
             source: Source::Link(link),
         })
@@ -541,12 +708,14 @@ impl Service {
             signing_key: None,
             issuer: None,
             method: presented.method,
+            address: presented.client,
             at,
             past_expiry: false,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
             client: None,
             session: None,
+            user_agent: None,
         })
     }
 
@@ -569,22 +738,34 @@ impl Service {
     /// [`Refusal::BadSignature`] if its tenant neither owns the bucket nor only reads what is public;
     /// [`Refusal::IssuerDisabled`], [`Refusal::Revoked`], [`Refusal::ObjectGone`] without the bucket, [`Refusal::Unavailable`].
     pub async fn admit(&self, grant: Grant) -> Result<Admission, Refusal> {
+        self.admission(grant).await.map_err(|(grant, refusal)| self.refused(&grant, refusal))
+    }
+
+    /// The same, and nothing is counted.
+    async fn admission(&self, grant: Grant) -> Result<Admission, (Box<Grant>, Refusal)> {
         let n_cuts = self.inner().transfers.n_cuts();
+        match self.admitted(&grant).await {
+            Ok((bucket, create_only)) => Ok(Admission { grant: Arc::new(grant), bucket, create_only, n_cuts }),
+            Err(refusal) => Err((Box::new(grant), refusal)),
+        }
+    }
+
+    /// The bucket, and whether the issuer may only create.
+    async fn admitted(&self, grant: &Grant) -> Result<(Arc<BucketRow>, bool), Refusal> {
         let bucket = self.bucket_row(&grant.place.bucket).await.map_err(|error| error.as_refusal())?;
         let reads_public = grant.reads() && bucket.as_ref().is_some_and(|bucket| bucket.public);
         if bucket.as_ref().is_some_and(|bucket| bucket.tenant != *grant.tenant()) && !reads_public {
             return Err(Refusal::BadSignature);
         }
         let create_only = match &grant.issuer {
-            Some(issuer) => self.issuer_may(&grant, issuer, reads_public)?,
+            Some(issuer) => self.issuer_may(grant, issuer, reads_public)?,
             None if grant.is_public() && !reads_public => return Err(Refusal::Malformed),
             None => false,
         };
         if grant.facts().is_some_and(|url| self.is_revoked(&url)) {
             return Err(Refusal::Revoked);
         }
-        let bucket = bucket.ok_or(Refusal::ObjectGone)?;
-        Ok(Admission { grant: Box::new(grant), bucket, create_only, n_cuts })
+        Ok((bucket.ok_or(Refusal::ObjectGone)?, create_only))
     }
 
     /// Whether the issuing API key may now do what the method does; the answer says whether it may only create. What is public any
@@ -609,17 +790,25 @@ impl Service {
     ///
     /// [`Refusal::WrongMethod`] for a grant that does not read; [`Refusal::ObjectGone`], [`Refusal::Unavailable`].
     pub async fn find(&self, admission: Admission) -> Result<Found, Refusal> {
+        match self.found(&admission).await {
+            Ok(object) => {
+                if admission.grant.method == Method::Get {
+                    self.inner().redemptions.count(&admission.grant, &self.config().base_path);
+                }
+                Ok(Found { admission, object })
+            }
+            Err(refusal) => Err(self.refused(&admission.grant, refusal)),
+        }
+    }
+
+    /// The object, and nothing is counted.
+    async fn found(&self, admission: &Admission) -> Result<Arc<ObjectRow>, Refusal> {
         if !admission.grant.terms().permission.reads() {
             return Err(Refusal::WrongMethod);
         }
-        let object = self.granted_object(&admission).await?.ok_or(Refusal::ObjectGone)?;
-        if admission.grant.terms().pin.is_some_and(|pin| pin != object.blob) {
-            return Err(Refusal::ObjectGone);
-        }
-        if admission.grant.method == Method::Get {
-            self.inner().redemptions.count(&admission.grant, &self.config().base_path);
-        }
-        Ok(Found { admission, object })
+        let object = self.granted_object(admission).await?.ok_or(Refusal::ObjectGone)?;
+        let is_other = admission.grant.terms().pin.is_some_and(|pin| pin != object.blob);
+        if is_other { Err(Refusal::ObjectGone) } else { Ok(object) }
     }
 
     /// The object of the grant's incarnation, if it is there: what a conditional write is compared with.
@@ -642,6 +831,10 @@ impl Service {
     /// [`Refusal::Expired`], [`Refusal::UsedUp`], [`Refusal::Unavailable`].
     pub async fn has_uses_left(&self, found: &Found) -> Result<(), Refusal> {
         let grant = &found.admission.grant;
+        self.uses_left(grant).await.map_err(|refusal| self.refused(grant, refusal))
+    }
+
+    async fn uses_left(&self, grant: &Grant) -> Result<(), Refusal> {
         let (Some(uses), Some(key)) = (grant.terms().uses, grant.ledger_key()) else { return Ok(()) };
         let ledger = self.metadata().ledger(&key).await;
         let ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?.unwrap_or_default();
@@ -672,12 +865,25 @@ impl Service {
     async fn reserve_use(&self, selection: Selection, rules: Rules, key: GrantKey) -> Result<Reservation, Refusal> {
         let grant = &selection.found.admission.grant;
         if grant.prefetch {
-            return Err(Refusal::Prefetch);
+            return Err(self.refused(grant, Refusal::Prefetch));
+        }
+        if !self.audit_is_written() {
+            return Err(self.refused(grant, Refusal::Unavailable));
         }
         let secret = LinkSecret::random(self.entropy()).text();
         let wanted = selection.ranges.iter().filter(|range| !range.is_empty()).cloned().collect();
         let ask = self.ask(&selection.found, rules, wanted, &secret);
-        let (usage, opened) = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask).await?;
+        let record = AuditEntry { n_requests: 1, ..self.entry_of_grant(grant, Action::UrlRedeem) };
+        let reserved = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask, record, grant.terms().dialect).await;
+        let outcome = match &reserved {
+            Ok((_, true)) => Outcome::Opened,
+            Ok((_, false)) => Outcome::Resumed,
+            // Of a store that does not answer nobody knows what it has recorded: counted twice is better than not at all.
+            Err(Refusal::Unavailable) => return Err(self.refused(grant, Refusal::Unavailable)),
+            Err(refusal) => Outcome::Refused(*refusal),
+        };
+        self.inner().audit.tallies.own().count_recorded(&grant.over(outcome, 0));
+        let (usage, opened) = reserved?;
         Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
     }
 
@@ -708,19 +914,26 @@ impl Service {
     /// [`Refusal::Unavailable`].
     pub async fn open(&self, reservation: Reservation) -> Result<Delivery, Refusal> {
         let Reservation { selection, usage, session_secret } = reservation;
-        let blob = self.open_object(&selection.found.object).await.map_err(|error| {
-            tracing::error!(%error, "an object cannot be opened");
-            error.as_refusal()
-        })?;
-        let Admission { grant, n_cuts, .. } = selection.found.admission;
+        let Selection { found, ranges } = selection;
+        let blob = match self.open_object(&found.object).await {
+            Ok(blob) => blob,
+            Err(error) => {
+                tracing::error!(%error, "an object cannot be opened");
+                let refusal = error.as_refusal();
+                // A use that was reserved has a row already.
+                return Err(if usage.is_none() { self.refused(found.grant(), refusal) } else { refusal });
+            }
+        };
+        let counting = usage.is_none().then(|| self.counting(&found));
+        let Admission { grant, n_cuts, .. } = found.admission;
         let transfer = Transfer::of_grant(self, grant, n_cuts);
-        Ok(Delivery { blob, ranges: selection.ranges, usage, session_secret, transfer })
+        Ok(Delivery { blob, ranges, usage, session_secret, transfer, counting })
     }
 
     fn rules(&self, grant: &Grant) -> Option<Rules> {
         let terms = grant.terms();
         let mut rules = Rules::new(terms.uses?);
-        rules.counting = if sabotaged("start-uncounted") { Counting::Completed } else { terms.counting };
+        rules.counting = if sabotaged("start-uncounted") { valetkey_model::Counting::Completed } else { terms.counting };
         rules.session_idle = self.config().session_idle;
         rules.grace = if terms.dialect == Dialect::Native { self.config().completion_grace } else { Duration::ZERO };
         Some(rules)
@@ -744,11 +957,13 @@ fn token_grant(presented: &Presented<'_>, verified: Verified, at: Timestamp, pla
         signing_key: Some(signing_key),
         issuer,
         method: presented.method,
+        address: presented.client,
         at,
         past_expiry,
         for_whole_bucket,
         prefetch: presented.prefetch,
         client: limited.then(|| client_digest(presented)),
+        user_agent: limited.then(|| presented.user_agent.into()),
         session: session.map(|secret| digest_of(secret.as_bytes())),
         source: Source::Token {
             tenant: claims.tenant,

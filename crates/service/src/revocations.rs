@@ -128,6 +128,11 @@ impl Default for Revocations {
 }
 
 impl Revocations {
+    /// How many entries there are.
+    pub(crate) fn n_entries(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len() as u64).sum()
+    }
+
     /// Takes one that is new or has changed.
     pub(crate) fn add(&self, row: &RevocationRow) {
         let tenant = &row.tenant;

@@ -1,10 +1,12 @@
 //! Taking URLs back, one by one or by what they have in common: durable, and effective on the next request.
 
+use crate::audit::About as _;
 use crate::revocations::{Place, UrlFacts};
 use crate::{LinkSecret, Principal, Service, ServiceError};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use valetkey_metadata::{LinkRow, MetadataError, RevocationRow, Taken};
-use valetkey_model::{BucketName, LinkId, Refusal, Scope, TenantName, Timestamp, sabotaged};
+use valetkey_metadata::{AuditEntry, LinkRow, MetadataError, RevocationRow, Taken};
+use valetkey_model::{Action, BucketName, LinkId, Refusal, Scope, TenantName, Timestamp, sabotaged};
 
 /// No URL lives longer than this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -74,9 +76,11 @@ impl Service {
             let forget_at = self.forget_revocation_at(principal.tenant(), &taken, issued_until.min(now)).await?;
             rows.push(RevocationRow { tenant: principal.tenant().clone(), taken, issued_until, revoked_at: now, forget_at });
         }
+        let record = rows.iter().map(|row| self.revoke_entry(principal, row, new.cut)).collect();
         let (service, cut) = (self.clone(), new.cut);
         let revoked = self.to_the_end(async move {
-            let revocations = service.metadata().revoke(rows).await?;
+            let revocations = service.recording(record).revoke(rows).await?;
+            service.inner().audit.n_revoked.fetch_add(revocations.len() as u64, Ordering::Relaxed);
             for row in &revocations {
                 service.inner().revocations.add(row);
             }
@@ -86,6 +90,32 @@ impl Service {
         let revoked = revoked.await?;
         tracing::info!(n_revocations = revoked.revocations.len(), n_cut = revoked.n_cut, "URLs were taken back");
         Ok(revoked)
+    }
+
+    /// What the audit says of it.
+    fn revoke_entry(&self, principal: &Principal, row: &RevocationRow, cut: bool) -> AuditEntry {
+        let entry = self.act(principal, Action::UrlRevoke);
+        let entry = match &row.taken {
+            Taken::Link(link_id) => AuditEntry { link_id: Some(*link_id), ..entry },
+            Taken::Label(label) => AuditEntry { label: Some(self.personal(label.clone())), ..entry },
+            Taken::Object { bucket, key } => entry.of_object(bucket, key),
+            Taken::Prefix { bucket, prefix } => entry.of_bucket(bucket).of(format!("{prefix}*")),
+            Taken::ApiKey(id) => entry.of(id),
+            Taken::SigningKey(id) => entry.of(id),
+            Taken::Tenant => entry,
+        };
+        let kind = match &row.taken {
+            Taken::Link(_) => "link",
+            Taken::Label(_) => "label",
+            Taken::Object { .. } => "object",
+            Taken::Prefix { .. } => "prefix",
+            Taken::ApiKey(_) => "API key",
+            Taken::SigningKey(_) => "signing key",
+            Taken::Tenant => "all",
+        };
+        let until = Some(row.issued_until).filter(|at| *at != Timestamp::MAX);
+        let until = until.map(|at| format!(", issued until {}", at.rfc3339())).unwrap_or_default();
+        entry.saying(format!("{kind}{until}{}", if cut { ", and transfers under way" } else { "" }))
     }
 
     /// Takes single URLs back: [`Service::take_back`] by link ids, which leaves transfers under way alone.

@@ -44,6 +44,16 @@ impl MasterKey {
         Ok(Secret::new(secret))
     }
 
+    /// Seals the private half of an audit key, bound to its id.
+    pub(crate) fn seal_audit_key(&self, id: &str, secret: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+        self.seal_for(&associated_with_audit_key(id), secret, entropy)
+    }
+
+    /// Opens what [`MasterKey::seal_audit_key`] made.
+    pub(crate) fn open_audit_key(&self, id: &str, sealed: &[u8]) -> Option<Secret> {
+        self.open_for(&associated_with_audit_key(id), sealed).map(Secret::new)
+    }
+
     /// Opens what [`MasterKey::seal_for`] made; `None` for anything else.
     pub(crate) fn open_for(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
@@ -64,6 +74,10 @@ impl MasterKey {
 fn associated(tenant: &TenantName, kid: &SigningKeyId) -> Vec<u8> {
     // Neither name can hold a line feed.
     format!("valetkey signing key\n{tenant}\n{kid}").into_bytes()
+}
+
+fn associated_with_audit_key(id: &str) -> Vec<u8> {
+    format!("valetkey audit key\n{id}").into_bytes()
 }
 
 /// HMAC-SHA256.
@@ -94,6 +108,10 @@ mod tests {
         assert!(MasterKey::new([8; 32]).open(&tenant, &kid, &sealed).is_err());
         assert!(key.open(&"other".parse().unwrap(), &kid, &sealed).is_err());
         assert!(key.open(&tenant, &"k2".parse().unwrap(), &sealed).is_err());
+        assert!(key.open_audit_key("k1", &sealed).is_none());
+        let of_audit = key.seal_audit_key("k1", b"secret", &Ones).unwrap();
+        assert_eq!(key.open_audit_key("k1", &of_audit).unwrap().expose(), b"secret");
+        assert!(key.open_audit_key("k2", &of_audit).is_none());
         sealed[20] ^= 1;
         assert!(key.open(&tenant, &kid, &sealed).is_err());
         assert!(key.open(&tenant, &kid, &[]).is_err());

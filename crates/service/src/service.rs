@@ -1,6 +1,7 @@
 //! What the use cases share: the stores, the keys, the caches, the clock.
 
 use crate::attempts::FailedAttempts;
+use crate::audit::{self, Audit};
 use crate::cache::RowCache;
 use crate::idempotency::{IdempotentCalls, Once};
 use crate::keys::Keys;
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     /// Held while API keys and signing keys are changed, in the store and then in memory.
     pub(crate) administration: tokio::sync::Mutex<()>,
     pub(crate) revocations: Revocations,
+    pub(crate) audit: Audit,
     pub(crate) bucket_rows: RowCache<BucketName, Arc<BucketRow>>,
     pub(crate) object_rows: RowCache<Place, Arc<ObjectRow>>,
     pub(crate) link_rows: RowCache<SecretDigest, Arc<LinkRow>>,
@@ -69,12 +71,12 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Loads keys and revocations, removes what a crash left behind in the object store, and is ready. The runtime it is called
+    /// Loads keys and revocations, makes the key that seals the audit if there is none, removes what a crash left behind in the object store, and is ready. The runtime it is called
     /// on must outlive every request: uses are settled there.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Unavailable`] if a store cannot be read, or a signing key does not open with the master key.
+    /// [`ServiceError::Unavailable`] if a store cannot be read, or a signing key or the audit key does not open with the master key.
     pub async fn start(
         metadata: Arc<dyn MetadataStore>,
         objects: Arc<dyn ObjectStore>,
@@ -87,6 +89,7 @@ impl Service {
         for row in metadata.api_keys().await? {
             api_keys.put(row);
         }
+        audit::start_sealing(&*metadata, &master_key, &*entropy, clock.now()).await?;
         let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
         let mut run = [0; 8];
         entropy.fill(&mut run);
@@ -105,6 +108,7 @@ impl Service {
             keys,
             administration: tokio::sync::Mutex::default(),
             revocations: Revocations::default(),
+            audit: Audit::new(),
             bucket_rows: RowCache::new(1024),
             object_rows: RowCache::new(n_rows),
             link_rows: RowCache::new(n_rows),

@@ -4,6 +4,7 @@
 //! what it signed has expired. What was revoked stays revoked, and with it every token it signed.
 
 use crate::api_keys::MAX_NAMES;
+use crate::audit::About as _;
 use crate::provision::DEFAULT_TOKEN_LIFETIME;
 use crate::{Principal, Service, ServiceError};
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{MetadataError, SigningKeyLimits, SigningKeyRow, SigningKeyState};
-use valetkey_model::{ApiKeyId, Secret, SigningKeyId, TenantName};
+use valetkey_model::{Action, ApiKeyId, Secret, SigningKeyId, TenantName};
 use valetkey_signing::{Algorithm, KeyLimits};
 
 /// The longest secret that is taken.
@@ -93,10 +94,12 @@ impl Service {
             limits: new.limits,
             created_at: self.now(),
         };
+        let owner = row.owner.as_ref().map_or("server", ApiKeyId::as_str);
+        let entry = self.act(principal, Action::SigningKeyCreate).of(&row.id).saying(format!("{}, owner {owner}", row.algorithm));
         let service = self.clone();
         let made = self.to_the_end(async move {
             let _alone = service.inner().administration.lock().await;
-            match service.metadata().create_signing_key(row.clone()).await {
+            match service.recording(vec![entry]).create_signing_key(row.clone()).await {
                 Err(error @ MetadataError::AlreadyExists { .. }) => service.done_before(&row).ok_or_else(|| error.into()),
                 made => {
                     made?;
@@ -154,11 +157,12 @@ impl Service {
         state: SigningKeyState,
     ) -> Result<Arc<SigningKeyRow>, ServiceError> {
         principal.require_administrator()?;
+        let entry = self.act(principal, Action::SigningKeyUpdate).of(id).saying(state.as_str());
         let (service, tenant, id) = (self.clone(), principal.tenant().clone(), id.clone());
         let changed = self.to_the_end(async move {
             // Of two changes the later one must also be the later one in memory.
             let _alone = service.inner().administration.lock().await;
-            let changed = service.metadata().set_signing_key_state(&tenant, &id, state).await;
+            let changed = service.recording(vec![entry]).set_signing_key_state(&tenant, &id, state).await;
             let (keys, master_key) = (&service.inner().keys, &service.inner().master_key);
             if let Err(MetadataError::Unavailable { .. }) = &changed {
                 // Whether it happened is unknown: what is there counts, as far as it can be read.

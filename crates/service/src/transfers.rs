@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 use valetkey_metadata::{RevocationRow, UploadRow};
@@ -132,7 +132,7 @@ pub struct Transfer {
 /// By what it is made.
 #[derive(Debug)]
 enum By {
-    Grant(Box<Grant>),
+    Grant(Arc<Grant>),
     PartSecret(Box<UploadRow>),
 }
 
@@ -149,7 +149,7 @@ enum Watch {
 
 impl Transfer {
     /// Of a grant that is by a URL.
-    pub(crate) fn of_grant(service: &Service, grant: Box<Grant>, n_cuts: u64) -> Option<Self> {
+    pub(crate) fn of_grant(service: &Service, grant: Arc<Grant>, n_cuts: u64) -> Option<Self> {
         grant.link_id()?;
         Some(Self { service: service.clone(), by: By::Grant(grant), n_cuts, watch: Watch::No })
     }

@@ -1,15 +1,18 @@
 //! Uploads: checked as early as can be, streamed, hashed on the way, published atomically.
 
+use crate::audit::About as _;
+use crate::audit::tally::Over;
 use crate::redeem::Admission;
 use crate::transfers::Transfer;
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
 use std::sync::Arc;
 use valetkey_metadata::{
-    BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
+    AuditEntry, BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
 };
 use valetkey_model::{
-    BlobId, BucketName, DigestRule, FileId, FileNumber, ObjectKey, PutMode, Refusal, Scope, UploadRules, sabotaged,
+    Action, BlobId, BucketName, DigestRule, FileId, FileNumber, ObjectKey, Outcome, PutMode, Refusal, Scope, UploadRules,
+    sabotaged,
 };
 use valetkey_objects::{BlobWriter, DigestSet, Digests, PendingBlob};
 
@@ -62,6 +65,10 @@ struct Plan {
     guard: Guard,
     spend: Option<Spend>,
     options: UploadOptions,
+    /// What the audit is to record of the publication.
+    record: AuditEntry,
+    /// Under a grant: the request that it will have been.
+    over: Option<Over>,
 }
 
 impl Service {
@@ -82,7 +89,9 @@ impl Service {
         let guard = Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) };
         let condition = publish_condition(mode, None, options.condition)?;
         let rules = UploadRules { mode, ..UploadRules::default() };
-        self.begin(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options }).await
+        let (record, over) = (self.act(principal, Action::ObjectPublish).of_object(&bucket.name, key), None);
+        self.begin(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options, record, over })
+            .await
     }
 
     /// Begins an upload under an admitted grant.
@@ -95,6 +104,8 @@ impl Service {
         let grant = admission.grant();
         let guard = Guard { tenant: admission.tenant().clone(), url: grant.marks(), api_key: admission.issuer().cloned() };
         let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
+        let record = AuditEntry { n_requests: 1, ..self.entry_of_grant(grant, Action::ObjectPublish) };
+        let over = Some(grant.over(Outcome::Done, 0));
         let plan = Plan {
             bucket: admission.bucket().clone(),
             key: grant.key().clone(),
@@ -104,6 +115,8 @@ impl Service {
             guard,
             spend,
             options,
+            record,
+            over,
         };
         let upload = self.begin(plan).await?;
         self.inner().redemptions.count(admission.grant(), &self.config().base_path);
@@ -193,17 +206,24 @@ impl Service {
         &self,
         publication: Publication,
         pending: Option<PendingBlob>,
+        record: AuditEntry,
     ) -> Result<Published, ServiceError> {
         let service = self.clone();
-        self.to_the_end(async move { service.publish_now(publication, pending).await }).await
+        let record = AuditEntry { bytes: publication.size_bytes, ..record };
+        self.to_the_end(async move { service.publish_now(publication, pending, record).await }).await
     }
 
-    async fn publish_now(&self, publication: Publication, mut pending: Option<PendingBlob>) -> Result<Published, ServiceError> {
+    async fn publish_now(
+        &self,
+        publication: Publication,
+        mut pending: Option<PendingBlob>,
+        record: AuditEntry,
+    ) -> Result<Published, ServiceError> {
         if let Some(pending) = &mut pending {
             pending.committing();
         }
         let (bucket, key) = (publication.bucket.clone(), publication.key.clone());
-        let published = self.metadata().publish(publication).await;
+        let published = self.recording(vec![record]).publish(publication).await;
         self.forget_object(&bucket, &key);
         match published {
             Ok(published) => {
@@ -287,7 +307,11 @@ impl Upload {
             spend: plan.spend,
             completes: None,
         };
-        service.publish(publication, Some(pending)).await
+        let published = service.publish(publication, Some(pending), plan.record).await?;
+        if let Some(over) = &plan.over {
+            service.inner().audit.tallies.own().count_recorded(over);
+        }
+        Ok(published)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::urls::facts_of_url;
 use crate::{Principal, Service, ServiceError};
-use valetkey_metadata::UrlRow;
-use valetkey_model::{LinkId, Refusal, Scope};
+use valetkey_metadata::{AuditEntry, UrlRow};
+use valetkey_model::{Action, LinkId, Refusal, Scope};
 
 impl Service {
     /// Makes every use of a URL of the principal's tenant available again. Downloads under way go on, and take none of the new
@@ -24,7 +24,9 @@ impl Service {
         if self.is_revoked(&facts_of_url(&url)) {
             return Err(Refusal::Revoked.into());
         }
-        self.metadata().reset_uses(principal.tenant(), link_id).await?;
+        let entry = self.act(principal, Action::UrlReset);
+        let entry = AuditEntry { link_id: Some(*link_id), bucket: Some(url.bucket), ..entry };
+        self.recording(vec![entry]).reset_uses(principal.tenant(), link_id).await?;
         tracing::info!("the uses of a URL were reset");
         Ok(())
     }

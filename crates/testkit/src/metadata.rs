@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a suite fails by panicking")]
 
 pub mod accounts;
+pub mod audit;
 pub mod blobs;
 pub mod buckets;
 pub mod durability;
@@ -95,6 +96,20 @@ macro_rules! metadata_store_suite {
                 a_signing_key_comes_back_whole
                 a_signing_key_id_is_taken_once
                 a_signing_key_is_revoked_for_good;
+            audit:
+                an_act_is_recorded_with_its_row
+                what_fails_is_not_recorded
+                what_changes_nothing_is_not_recorded
+                the_ledger_says_what_came_of_it
+                tenants_have_chains_of_their_own
+                many_writers_make_one_chain
+                checkpoints_seal_what_has_grown
+                a_chain_that_grows_fast_seals_itself
+                rows_are_found_by_what_they_say
+                an_erasure_leaves_the_chain
+                old_segments_are_dropped
+                a_chain_is_read_stretch_by_stretch
+                audit_keys_come_back;
             buckets:
                 a_bucket_comes_back_whole
                 a_bucket_needs_its_tenant
@@ -238,6 +253,7 @@ mod tests {
         let list = include_str!("metadata.rs");
         let areas = [
             include_str!("metadata/accounts.rs"),
+            include_str!("metadata/audit.rs"),
             include_str!("metadata/blobs.rs"),
             include_str!("metadata/buckets.rs"),
             include_str!("metadata/durability.rs"),

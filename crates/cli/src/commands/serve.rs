@@ -77,6 +77,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORM", env = "VALETKEY_FLEXPORTAL_EXPIRES_AT", default_value_t = ExpiresAtForm::ByAction)]
     flexportal_expires_at: ExpiresAtForm,
 
+    /// How long rows of the audit are kept at least, such as `400d`; they are dropped a day at a time
+    #[arg(long, value_name = "DURATION", env = "VALETKEY_AUDIT_RETENTION", default_value = "400d", value_parser = duration::parse)]
+    audit_retention: Duration,
+
     /// How long running transfers may go on after SIGTERM
     #[arg(long, value_name = "DURATION", env = "VALETKEY_STOP_GRACE", default_value = "30s", value_parser = duration::parse)]
     stop_grace: Duration,
@@ -104,6 +108,7 @@ impl Serve {
             session_idle: self.session_idle,
             max_failed_authentications: Some(self.max_failed_authentications),
             flexportal_expires_at: self.flexportal_expires_at,
+            audit_retention: Some(self.audit_retention),
             stop_grace: self.stop_grace,
         }
     }
@@ -169,6 +174,7 @@ mod tests {
             "--session-idle=10m",
             "--max-failed-authentications=7",
             "--flexportal-expires-at=text",
+            "--audit-retention=30d",
             "--stop-grace=5s",
         ];
         let config = Line::try_parse_from(line).map(|line| line.serve.config()).unwrap_or_default();
@@ -181,6 +187,7 @@ mod tests {
         assert_eq!(config.client_address_from, Some(ClientAddressFrom::Forwarded));
         assert_eq!((config.session_idle, config.stop_grace), (Some(Duration::from_secs(600)), Duration::from_secs(5)));
         assert_eq!((config.max_failed_authentications, config.flexportal_expires_at), (Some(7), ExpiresAtForm::Text));
+        assert_eq!(config.audit_retention, Some(Duration::from_secs(30 * 24 * 3600)));
     }
 
     #[test]

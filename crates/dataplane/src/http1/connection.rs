@@ -163,8 +163,9 @@ async fn refuse<H: Handler>(handler: &H, mut socket: Socket, refused: Refused, b
 
 /// Sends what is left of a response that was posted.
 async fn send_rest(socket: &mut Socket, mode: &mut SendMode) -> io::Result<()> {
-    if let Some(parcel) = socket.unsent() {
+    if let Some(mut parcel) = socket.unsent() {
         Writer { socket, mode }.rest(parcel.pieces(), parcel.sent).await?;
+        parcel.over();
         socket.flushed();
         give_spare(parcel.head);
     }
@@ -191,6 +192,7 @@ async fn send(
     };
     let mut head = spare();
     response_head::append(&mut head, &parts, body.ready.as_ref(), ending, after);
+    let watched = body.watched;
     let bytes = match body.content {
         _ if matches!(ending, Ending::Head(_)) => Bytes::new(),
         Content::Empty => Bytes::new(),
@@ -218,14 +220,15 @@ async fn send(
         }
     };
     let is_long = bytes.len() > outbox::MAX_BYTES;
-    let parcel = Parcel { head, ready: body.ready, body: bytes, sent: 0 };
+    let parcel = Parcel { head, ready: body.ready, body: bytes, sent: 0, watched };
     let mut own = Some(Unposted { parcel, began: None });
     if goes_on && !is_long {
         // Takes no time: asked for the task's waker alone.
         own = poll_fn(|cx| Poll::Ready(own.take().and_then(|own| socket.post(cx, own.parcel)))).await;
     }
-    let Some(Unposted { parcel, began }) = own else { return Ok(true) };
+    let Some(Unposted { mut parcel, began }) = own else { return Ok(true) };
     Writer { socket, mode }.all(parcel.pieces()).await?;
+    parcel.over();
     if let Some(began) = began {
         socket.sent_in(began.elapsed());
     }

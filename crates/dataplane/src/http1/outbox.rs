@@ -7,7 +7,7 @@
 //! Which it is nobody tells, so it is measured, again and again.
 
 use super::writer::lines_of;
-use crate::body::ReadyHead;
+use crate::body::{ReadyHead, Watched};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -53,9 +53,18 @@ pub(super) struct Parcel {
     pub(super) body: Bytes,
     /// How much of it the kernel has.
     pub(super) sent: usize,
+    /// Who is told of its end.
+    pub(super) watched: Option<Watched>,
 }
 
 impl Parcel {
+    /// The kernel has all of it.
+    pub(super) fn over(&mut self) {
+        if let Some(watched) = &mut self.watched {
+            watched.over(self.body.len() as u64, true);
+        }
+    }
+
     /// In the order of sending.
     pub(super) fn pieces(&self) -> [&[u8]; 3] {
         [&self.head, lines_of(self.ready.as_ref()), &self.body]
@@ -220,7 +229,8 @@ impl Slot {
         if n == total {
             let parcel = held.take();
             drop(held);
-            if let Some(parcel) = parcel {
+            if let Some(mut parcel) = parcel {
+                parcel.over();
                 super::connection::give_spare(parcel.head);
             }
             return;

@@ -26,6 +26,10 @@ pub(crate) struct AutodeskFace<'a> {
 }
 
 impl Face for AutodeskFace<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Autodesk
+    }
+
     fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
         errors::refused(refusal, self.place)
     }

@@ -326,7 +326,7 @@ impl Autodesk {
             Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
-                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, transfer: None };
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, transfer: None, counting: None };
                 Ok(head.map(|()| send(delivery, framing)))
             }
         }

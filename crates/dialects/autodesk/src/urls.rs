@@ -36,7 +36,7 @@ impl Autodesk {
         let is_revocable = !matches!(credential, Some(PresentedCredential::LinkInBucket { .. }));
         let mut answer = match credential {
             Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
-            None => signed.refuse(&face, Refusal::UnknownLink, &parts),
+            None => signed.refuse(&face, Refusal::UnknownLink, &parts, connection),
         };
         if answer.status() == StatusCode::NOT_FOUND {
             // Whether the link is in use or was never there is not told apart.

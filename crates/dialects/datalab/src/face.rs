@@ -8,7 +8,7 @@ use std::sync::Arc;
 use valetkey_dataplane::Face;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::precondition;
-use valetkey_model::Refusal;
+use valetkey_model::{Dialect, Refusal};
 use valetkey_service::{ObjectRow, Published};
 
 /// The shape of answers to URLs that this dialect issued.
@@ -20,6 +20,10 @@ pub fn issuer_face() -> Arc<dyn Face> {
 struct DatalabFace;
 
 impl Face for DatalabFace {
+    fn dialect(&self) -> Dialect {
+        Dialect::Datalab
+    }
+
     fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
         errors::refused(refusal)
     }

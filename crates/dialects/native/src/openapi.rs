@@ -1,5 +1,6 @@
 //! What is described of the native API. Statuses of refusals come from the table that answers them.
 
+mod audit;
 mod explain;
 mod issued;
 mod keys;
@@ -69,6 +70,7 @@ pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = issued::describe(piece);
     let piece = buckets(piece);
     let piece = objects(piece);
+    let piece = audit::describe(piece);
     keys::describe(piece).finish()
 }
 

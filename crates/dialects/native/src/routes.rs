@@ -1,5 +1,6 @@
 //! What is where.
 
+mod audit;
 mod explain;
 mod idempotency;
 mod keys;
@@ -143,14 +144,14 @@ impl Native {
                     let credential = PresentedCredential::Public(PublicPlace::Object { bucket: &bucket, key: &key });
                     signed.call(&NativeFace, credential, parts, body, connection).await
                 }
-                None => signed.refuse(&NativeFace, Refusal::Malformed, parts),
+                None => signed.refuse(&NativeFace, Refusal::Malformed, parts, connection),
             },
             Ok(Some(token)) => {
                 let raw_path = with_base_path(self.context.public_urls.default_url().base_path(), path);
                 let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
                 signed.call(&NativeFace, credential, parts, body, connection).await
             }
-            Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts),
+            Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts, connection),
         }
     }
 
@@ -168,7 +169,7 @@ impl Native {
         }
         match link_secret(rest) {
             Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
-            None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts),
+            None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts, connection),
         }
     }
 
@@ -204,6 +205,7 @@ impl Native {
             (&Method::POST, ["signed-urls", link_id, "reset"]) => self.reset_uses(call, link_id).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
             (&Method::POST, ["explain"]) => self.explain(call, body).await,
+            (_, ["audit", rest @ ..]) => self.audit(call, body, rest).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,
             (_, ["token" | "revocations" | "explain"] | ["signed-urls", _, "reset"]) => Ok(method_not_allowed("POST")),
@@ -359,7 +361,7 @@ impl Native {
             Selected::Send { head, .. } if call.parts.method == Method::HEAD => Ok(head.map(|()| ResponseBody::empty())),
             Selected::Send { head, ranges, framing } => {
                 let blob = self.service().open_object(&object).await?;
-                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, transfer: None };
+                let delivery = Delivery { blob, ranges, usage: None, session_secret: None, transfer: None, counting: None };
                 Ok(head.map(|()| send(delivery, framing)))
             }
         }

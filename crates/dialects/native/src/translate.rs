@@ -1,5 +1,6 @@
 //! Between the wire and the use cases.
 
+pub(crate) mod audit;
 pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod urls;

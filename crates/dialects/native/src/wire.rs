@@ -1,5 +1,6 @@
 //! The JSON of the native API.
 
+pub(crate) mod audit;
 pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod urls;

@@ -50,6 +50,10 @@ impl RedivisFace {
 }
 
 impl Face for RedivisFace {
+    fn dialect(&self) -> Dialect {
+        Dialect::Redivis
+    }
+
     fn refusal(&self, refusal: Refusal, _: &HeaderMap) -> Response<ResponseBody> {
         self.told(refusal).response_on_file()
     }

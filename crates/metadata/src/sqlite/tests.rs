@@ -63,8 +63,19 @@ fn every_statement_prepares_and_its_parameters_are_in_order() {
 
 #[test]
 fn no_statement_reads_a_whole_table() {
-    // Those that are asked for all of it, or of a table with one row.
-    const ALL_OF_IT: [&str; 6] = ["TENANTS", "API_KEYS", "SIGNING_KEYS", "TIME_FLOOR", "RAISE_TIME_FLOOR", "IDEMPOTENT_CALLS"];
+    // Those that are asked for all of it, or of a table with one row, or one for each tenant.
+    const ALL_OF_IT: [&str; 10] = [
+        "TENANTS",
+        "API_KEYS",
+        "SIGNING_KEYS",
+        "TIME_FLOOR",
+        "RAISE_TIME_FLOOR",
+        "IDEMPOTENT_CALLS",
+        "UNSEALED_AUDIT_CHAINS",
+        "AUDIT_CHAINS_KEPT",
+        "AUDIT_STATE",
+        "AUDIT_KEYS",
+    ];
     let (directory, _store) = open();
     let connection = Connection::open(directory.path().join("metadata.db")).unwrap();
     for (name, text) in statements::ALL.iter().filter(|(name, _)| !ALL_OF_IT.contains(name)) {

@@ -2,16 +2,16 @@
 
 use super::fault::Fault;
 use super::{reads, rows, urls};
-use crate::ledger::Ledger;
+use crate::ledger::{Denied, Ledger, Reserved};
 use crate::{
-    ApiKeyChange, ApiKeyRow, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, ObjectRow,
-    PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow, SigningKeyState, Spend,
-    Swept, TenantRow, UploadRow, faults, statements,
+    ApiKeyChange, ApiKeyRow, AuditEntry, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError,
+    ObjectRow, PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow, SigningKeyState,
+    Spend, Swept, TenantRow, UploadRow, faults, statements,
 };
 use rusqlite::{Connection, params};
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, PutMode, Refusal, Scope, SecretDigest, SigningKeyId,
-    TenantName, Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, Outcome, PutMode, Refusal, Scope, SecretDigest,
+    SigningKeyId, TenantName, Timestamp, UploadId,
 };
 
 pub(super) fn create_tenant(connection: &Connection, tenant: &TenantRow) -> Result<(), Fault> {
@@ -118,12 +118,17 @@ pub(super) fn delete_bucket(
 
 /// Guard, use, condition, then the changes: in this order, so that a holder learns nothing of an object by a link that was
 /// taken back.
-pub(super) fn publish(connection: &Connection, publication: Publication) -> Result<Published, PublishError> {
+pub(super) fn publish(
+    connection: &Connection,
+    publication: Publication,
+    record: &mut Vec<AuditEntry>,
+) -> Result<Published, PublishError> {
     let now = publication.now;
     let place = params![publication.bucket.as_str(), publication.key.as_str()];
     let stored = rows::first(connection, statements::OBJECT, place, rows::object)?;
     if let Some(object) = stored.as_ref().filter(|object| object.blob == publication.blob) {
         // A try whose answer was lost had happened: to say so again is all that is left, and to doom its blob would lose it.
+        record.clear();
         return Ok(Published { object: object.clone(), replaced: object.created_at < object.modified_at });
     }
     check_guard(connection, &publication.guard, (&publication.bucket, &publication.key), publication.condition.mode, now)?;
@@ -173,6 +178,8 @@ pub(super) fn publish(connection: &Connection, publication: Publication) -> Resu
     {
         return Err(MetadataError::NotFound { what: "upload" }.into());
     }
+    let detail = if replaced { "replaced" } else { "created" };
+    record.iter_mut().for_each(|entry| entry.detail = Some(detail.to_owned()));
     Ok(Published { object, replaced })
 }
 
@@ -377,6 +384,26 @@ pub(super) fn reset_uses(connection: &Connection, tenant: &TenantName, link_id: 
         }
     }
     Ok(were_any)
+}
+
+/// What came of asking the ledger, for the audit. Who is told to wait has not been told yet.
+pub(super) fn record_reservation(record: &mut Vec<AuditEntry>, answer: &Result<Reserved, Denied>, may_wait: bool) {
+    record.retain(|_| !(matches!(answer, Err(Denied::Busy)) && may_wait));
+    record.iter_mut().for_each(|entry| entry.session = answer.as_ref().ok().map(|reserved| reserved.session));
+    let opened = answer.as_ref().map(|reserved| reserved.opened).map_err(|denied| *denied);
+    record_opening(record, opened);
+}
+
+/// The same of asking it for a session alone.
+pub(super) fn record_opening(record: &mut [AuditEntry], opened: Result<bool, Denied>) {
+    let outcome = match opened {
+        Ok(true) => Outcome::Opened,
+        Ok(false) => Outcome::Resumed,
+        Err(Denied::UsedUp) => Outcome::Refused(Refusal::UsedUp),
+        Err(Denied::InUse | Denied::Busy) => Outcome::Refused(Refusal::InUse),
+        Err(Denied::Expired) => Outcome::Refused(Refusal::Expired),
+    };
+    record.iter_mut().for_each(|entry| entry.outcome = outcome);
 }
 
 pub(super) fn create_upload(connection: &Connection, upload: &UploadRow) -> Result<(), Fault> {

@@ -94,7 +94,7 @@ pub struct Asked {
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It was made, and nothing is wrong.
     Passed,
     /// It was made, and the URL is refused for it.
@@ -109,7 +109,7 @@ pub struct Check {
     /// The refusal.
     pub refusal: Refusal,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
 }
 
 /// How a URL carries its permission.
@@ -219,6 +219,7 @@ impl Service {
             user_agent: question.user_agent,
             sessions: &sessions,
             prefetch: false,
+            dialect: facts.terms.dialect,
         };
         let failed = self.tried(&presented, asked.at).await.err();
         if let Some((_, refusal @ Refusal::Unavailable)) = failed {
@@ -231,12 +232,13 @@ impl Service {
     /// Goes through the phases of redeeming as far as they change nothing.
     async fn tried(&self, presented: &Presented<'_>, at: Timestamp) -> Result<(), (Phase, Refusal)> {
         let grant = self.verify_at(presented, at).await.map_err(|refusal| (Phase::Verify, refusal))?;
-        let admission = self.admit(grant).await.map_err(|refusal| (Phase::Admit, refusal))?;
+        let admission = self.admission(grant).await.map_err(|(_, refusal)| (Phase::Admit, refusal))?;
         if presented.method == Method::Put {
             return self.tried_to_write(&admission).await;
         }
-        let found = self.find(admission).await.map_err(|refusal| (Phase::Find, refusal))?;
-        let left = self.has_uses_left(&found).await;
+        let object = self.found(&admission).await.map_err(|refusal| (Phase::Find, refusal))?;
+        let found = Found { admission, object };
+        let left = self.uses_left(found.grant()).await;
         left.map_err(|refusal| (Phase::Uses, refusal))?;
         self.would_reserve(found).await.map_err(|refusal| (Phase::Uses, refusal))
     }
@@ -378,10 +380,10 @@ fn checks(facts: &Facts, method: Method, failed: Option<(Phase, Refusal)>) -> Ve
         made.sort();
     }
     let outcome = |refusal: Refusal| match failed {
-        Some((_, failed)) if failed == refusal => Outcome::Failed,
+        Some((_, failed)) if failed == refusal => CheckOutcome::Failed,
         // Within a phase, the order of the table is the order of the checks.
-        Some((phase, failed)) if (phase_of(refusal, method), refusal) > (phase, failed) => Outcome::NotReached,
-        _ => Outcome::Passed,
+        Some((phase, failed)) if (phase_of(refusal, method), refusal) > (phase, failed) => CheckOutcome::NotReached,
+        _ => CheckOutcome::Passed,
     };
     made.into_iter().map(|refusal| Check { refusal, outcome: outcome(refusal) }).collect()
 }
@@ -482,9 +484,9 @@ mod tests {
 
     fn told(form: UrlForm, uses: u32, method: Method, failed: Option<(Phase, Refusal)>) -> String {
         let mark = |check: &Check| match check.outcome {
-            Outcome::Passed => '+',
-            Outcome::Failed => '!',
-            Outcome::NotReached => '?',
+            CheckOutcome::Passed => '+',
+            CheckOutcome::Failed => '!',
+            CheckOutcome::NotReached => '?',
         };
         let checks = checks(&facts(form, uses), method, failed);
         checks.iter().map(|check| format!("{}{}", mark(check), check.refusal.code())).collect::<Vec<_>>().join(" ")

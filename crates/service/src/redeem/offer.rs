@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
-use valetkey_metadata::GrantKey;
-use valetkey_model::{SecretText, Timestamp, sabotaged};
+use valetkey_metadata::{AuditEntry, GrantKey};
+use valetkey_model::{Action, Outcome, SecretText, Timestamp, sabotaged};
 
 /// How long the button of a page works.
 const NONCE_LIFETIME: Duration = Duration::from_secs(600);
@@ -44,6 +44,15 @@ impl Service {
     /// What pressing would be refused with: see [`Service::press`].
     pub async fn offer(&self, found: &Found) -> Result<Option<Offer>, Refusal> {
         let grant = found.grant();
+        let offered = self.offered(found).await.map_err(|refusal| self.refused(grant, refusal))?;
+        if offered.is_some() {
+            self.count_answer(found, Outcome::Offered);
+        }
+        Ok(offered)
+    }
+
+    async fn offered(&self, found: &Found) -> Result<Option<Offer>, Refusal> {
+        let grant = found.grant();
         let (Some(rules), Some(key)) = (self.rules(grant), grant.ledger_key()) else { return Ok(None) };
         if grant.prefetch {
             return Err(Refusal::Prefetch);
@@ -67,7 +76,7 @@ impl Service {
         let grant = found.grant();
         let (Some(rules), Some(key)) = (self.rules(grant), grant.ledger_key()) else { return Ok(Pressed::NotOffered) };
         if grant.prefetch {
-            return Err(Refusal::Prefetch);
+            return Err(self.refused(grant, Refusal::Prefetch));
         }
         if !self.is_nonce_of(&key, nonce) && !sabotaged("nonce-ignored") {
             return Ok(Pressed::NotOffered);
@@ -75,10 +84,22 @@ impl Service {
         self.until_settled(&key).await;
         let secret = LinkSecret::random(self.entropy()).text();
         let ask = self.ask(found, rules, Vec::new(), &secret);
-        let opened = self.metadata().open_session(&key, self.forget_at(grant.expires_at()), ask).await.map_err(|error| {
+        if !self.audit_is_written() {
+            return Err(self.refused(grant, Refusal::Unavailable));
+        }
+        let session = Some(ask.new_session);
+        let record = AuditEntry { n_requests: 1, session, ..self.entry_of_grant(grant, Action::UrlRedeem) };
+        let opened = self.recording(vec![record]).open_session(&key, self.forget_at(grant.expires_at()), ask).await;
+        let opened = opened.map_err(|error| {
             tracing::error!(%error, "a session cannot be opened");
-            Refusal::Unavailable
+            self.refused(grant, Refusal::Unavailable)
         })?;
+        let outcome = match opened {
+            Ok(true) => Outcome::Opened,
+            Ok(false) => Outcome::Resumed,
+            Err(denied) => Outcome::Refused(refusal_of(denied)),
+        };
+        self.inner().audit.tallies.own().count_recorded(&grant.over(outcome, 0));
         Ok(if opened.map_err(refusal_of)? { Pressed::Opened(secret) } else { Pressed::Held })
     }
 

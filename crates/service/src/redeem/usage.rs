@@ -5,13 +5,14 @@ use crate::Service;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use valetkey_metadata::ledger::{Advance, Ask, Denied, ReservationId, Reserved, Rules, Settlement};
-use valetkey_metadata::{GrantKey, MetadataError};
-use valetkey_model::{Refusal, Timestamp};
+use valetkey_metadata::{AuditEntry, GrantKey, MetadataError};
+use valetkey_model::{Action, Dialect, Refusal, SessionId, Timestamp};
 
 /// How often a ledger that is busy elsewhere is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -75,6 +76,9 @@ pub struct Usage {
     rules: Rules,
     reservation: ReservationId,
     permitted_bytes: u64,
+    /// What the audit is to record of the settlement.
+    record: AuditEntry,
+    dialect: Dialect,
     finishing: bool,
     settled: bool,
 }
@@ -86,8 +90,10 @@ impl Usage {
         grant: GrantKey,
         forget_at: Timestamp,
         mut ask: Ask,
+        record: AuditEntry,
+        dialect: Dialect,
     ) -> Result<(Self, bool), Refusal> {
-        ask_patiently(service, &grant, forget_at, &mut ask).await
+        ask_patiently(service, &grant, forget_at, &mut ask, (record, dialect)).await
     }
 
     /// Asks the ledger once; the answer says whether a session was opened. Goes on when the caller is gone: what was reserved is
@@ -97,14 +103,18 @@ impl Usage {
         grant: &GrantKey,
         forget_at: Timestamp,
         ask: Ask,
+        (record, dialect): (AuditEntry, Dialect),
     ) -> Result<Result<(Self, bool), Denied>, MetadataError> {
         let (its_service, grant) = (service.clone(), grant.clone());
         let reserving = service.to_the_end(async move {
             let (service, rules) = (its_service, ask.rules);
-            let answer = service.metadata().reserve(&grant, forget_at, ask).await?;
-            Ok(answer.map(|Reserved { reservation, permitted_bytes, opened, .. }| {
+            let store = service.recording(vec![record.clone()]);
+            let answer = store.reserve(&grant, forget_at, ask).await?;
+            Ok(answer.map(|Reserved { session, reservation, permitted_bytes, opened }| {
                 service.inner().flights.depart(&grant);
-                let usage = Self { service, grant, rules, reservation, permitted_bytes, finishing: false, settled: false };
+                let record = settlement_record(record, session);
+                let (finishing, settled) = (false, false);
+                let usage = Self { service, grant, rules, reservation, permitted_bytes, record, dialect, finishing, settled };
                 (usage, opened)
             }))
         });
@@ -149,11 +159,16 @@ impl Usage {
         }
         let (service, grant, was_finishing) = (self.service.clone(), self.grant.clone(), self.finishing);
         let (rules, reservation) = (self.rules, self.reservation);
+        let record = AuditEntry { bytes: sent_bytes, ..self.record.clone() };
+        service.inner().audit.tallies.own().count_bytes(self.dialect, sent_bytes);
         let runtime = service.inner().runtime.clone();
         runtime.spawn(async move {
             let settlement = Settlement { now: service.now(), rules, reservation, sent_bytes, whole };
-            match service.metadata().settle(&grant, settlement).await {
-                Ok(settled) => tracing::debug!(completed = settled.completed, sent_bytes, "a use was settled"),
+            match service.recording(vec![record]).settle(&grant, settlement).await {
+                Ok(settled) => {
+                    service.inner().audit.n_completed.fetch_add(u64::from(settled.completed), Ordering::Relaxed);
+                    tracing::debug!(completed = settled.completed, sent_bytes, "a use was settled");
+                }
                 // It stays reserved, which withholds the bytes and gives them to nobody else.
                 Err(error) => tracing::error!(%error, sent_bytes, "a use cannot be settled"),
             }
@@ -168,11 +183,19 @@ impl Drop for Usage {
     }
 }
 
+/// What the audit is to say of a settlement: who it was is said where the session was opened or resumed.
+fn settlement_record(record: AuditEntry, session: SessionId) -> AuditEntry {
+    let (session, n_requests) = (Some(session), 0);
+    let (address, user_agent, label) = (None, None, None);
+    AuditEntry { action: Action::UrlSettle, session, n_requests, address, user_agent, label, ..record }
+}
+
 async fn ask_patiently(
     service: &Service,
     grant: &GrantKey,
     forget_at: Timestamp,
     ask: &mut Ask,
+    record: (AuditEntry, Dialect),
 ) -> Result<(Usage, bool), Refusal> {
     let flights = &service.inner().flights;
     let deadline = Instant::now() + service.config().settle_wait;
@@ -185,7 +208,7 @@ async fn ask_patiently(
         ask.now = service.now();
         let about_to_settle = watched.as_ref().is_some_and(|(_, finishing)| *finishing);
         if !about_to_settle || !ask.may_wait {
-            let answer = Usage::reserve_now(service, grant, forget_at, ask.clone()).await.map_err(|error| {
+            let answer = Usage::reserve_now(service, grant, forget_at, ask.clone(), record.clone()).await.map_err(|error| {
                 tracing::error!(%error, "a use cannot be recorded");
                 Refusal::Unavailable
             })?;

@@ -3,7 +3,7 @@
 use crate::world::*;
 use std::time::Duration;
 use valetkey_model::*;
-use valetkey_service::redeem::{Explanation, Outcome, PresentedCredential, Question, UrlCredential};
+use valetkey_service::redeem::{CheckOutcome, Explanation, PresentedCredential, Question, UrlCredential};
 use valetkey_service::*;
 
 const FORMS: [Form; 2] = [Form::Token, Form::Link];
@@ -27,8 +27,8 @@ impl World {
     async fn explained(&self, issued: &Issued) -> Explanation {
         let credential = credential_of(issued);
         let explanation = self.explained_to("app", &question(&credential)).await.unwrap();
-        assert_eq!(explanation.refusal.is_none(), explanation.checks.iter().all(|check| check.outcome == Outcome::Passed));
-        let failed: Vec<_> = explanation.checks.iter().filter(|check| check.outcome == Outcome::Failed).collect();
+        assert_eq!(explanation.refusal.is_none(), explanation.checks.iter().all(|check| check.outcome == CheckOutcome::Passed));
+        let failed: Vec<_> = explanation.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).collect();
         assert_eq!(
             failed.iter().map(|check| check.refusal).collect::<Vec<_>>(),
             explanation.refusal.into_iter().collect::<Vec<_>>()

@@ -314,6 +314,7 @@ async fn a_file_url_is_for_its_own_path() {
             user_agent: b"",
             sessions: &sessions,
             prefetch: false,
+            dialect: Dialect::Native,
         };
         world.service.verify(&presented).await.map(|_| ())
     };

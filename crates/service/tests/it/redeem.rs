@@ -77,6 +77,7 @@ async fn a_token_is_for_its_path_alone() {
             user_agent: b"",
             sessions: &sessions,
             prefetch: false,
+            dialect: Dialect::Native,
         };
         assert!(world.service.verify(&presented).await.is_err(), "{path}");
     }

@@ -176,6 +176,7 @@ impl World {
             user_agent: b"curl/8",
             sessions: &sessions,
             prefetch: holder.prefetch,
+            dialect: Dialect::Native,
         };
         let grant = self.service.verify(&presented).await?;
         self.service.admit(grant).await

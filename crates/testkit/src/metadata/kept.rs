@@ -5,10 +5,13 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, PartRow, Publication, ReservationRow,
-    RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
+    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, PartRow,
+    Personal, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
 };
-use valetkey_model::{FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
+use valetkey_model::{Action, FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
+
+/// The version since which there is an audit.
+const AUDIT: &str = "20261121T1640_audit";
 
 /// The version since which there are reservations.
 const FILES: &str = "20261121T1300_files";
@@ -119,6 +122,14 @@ fn trial(backend: impl MetadataBackend + 'static) -> Trial {
     Trial { backend: Box::new(backend), clock: FixedClock::default(), entropy: SeededEntropy::new(20_261_121) }
 }
 
+fn entry() -> AuditEntry {
+    AuditEntry::new(Some(name("acme")), Action::UrlRevoke)
+}
+
+fn address() -> Personal {
+    Personal { salt: [9; 16], value: "192.0.2.1".to_owned() }
+}
+
 /// Writes rows of every kind to an empty store.
 pub async fn write(backend: impl MetadataBackend + 'static) {
     let trial = trial(backend);
@@ -131,7 +142,9 @@ pub async fn write(backend: impl MetadataBackend + 'static) {
     store.publish(kept.current).await.unwrap();
     store.create_links(vec![kept.link]).await.unwrap();
     store.create_urls(vec![kept.url], Vec::new()).await.unwrap();
-    store.revoke(vec![kept.revocation, kept.broad_revocation]).await.unwrap();
+    let Taken::Link(link_id) = kept.revocation.taken else { unreachable!("a single URL is taken back") };
+    let revoked = AuditEntry { link_id: Some(link_id), address: Some(address()), ..entry() };
+    store.recording(vec![revoked]).revoke(vec![kept.revocation, kept.broad_revocation]).await.unwrap();
     store.reserve(&kept.grant, trial.tomorrow(), trial.ask()).await.unwrap().unwrap();
     store.create_upload(kept.upload.clone()).await.unwrap();
     store.create_upload_secret(&kept.upload.id, kept.upload_secret, trial.tomorrow()).await.unwrap();
@@ -166,6 +179,11 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     revocations.extend(Some(kept.broad_revocation).filter(|_| version >= URLS));
     assert_eq!(store.revocations(trial.now(), None, 1_000).await.unwrap(), revocations);
     assert_eq!(store.ledger(&kept.grant).await.unwrap().unwrap().n_open(), 1);
+    let chain = AuditChain::of(Some(&name("acme")));
+    store.recording(vec![entry()]).revoke(Vec::new()).await.unwrap();
+    let rows = store.audit_stretch(&chain, 0, 10).await.unwrap().rows;
+    assert_eq!(rows.len(), if version >= AUDIT { 2 } else { 1 });
+    assert_eq!(rows[0].personal.get("address"), Some(address()).filter(|_| version >= AUDIT).as_ref());
     let upload = Some((kept.upload.clone(), trial.tomorrow()));
     assert_eq!(store.upload_by_secret(&kept.upload_secret).await.unwrap(), upload);
     assert_eq!(store.upload(&kept.upload.id).await.unwrap(), Some((kept.upload, vec![kept.part])));

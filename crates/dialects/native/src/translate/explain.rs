@@ -4,7 +4,7 @@ use super::{invalid, rfc3339};
 use crate::wire::explain::{CheckBody, ExplanationBody, FactsBody, OutcomeBody, TriedBody, UrlFormBody};
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_model::{Method, Permission, Refusal, Timestamp};
-use valetkey_service::redeem::{Asked, Explanation, Facts, Outcome, UrlForm, remedy};
+use valetkey_service::redeem::{Asked, CheckOutcome, Explanation, Facts, UrlForm, remedy};
 use valetkey_service::{PathRule, ServiceError};
 
 /// What of a URL plays a part.
@@ -59,9 +59,9 @@ pub(crate) fn explanation_body(explanation: &Explanation, own_host: bool) -> Exp
     let checks = checks.iter().map(|check| CheckBody {
         check: check.refusal.code(),
         outcome: match check.outcome {
-            Outcome::Passed => OutcomeBody::Passed,
-            Outcome::Failed => OutcomeBody::Failed,
-            Outcome::NotReached => OutcomeBody::NotReached,
+            CheckOutcome::Passed => OutcomeBody::Passed,
+            CheckOutcome::Failed => OutcomeBody::Failed,
+            CheckOutcome::NotReached => OutcomeBody::NotReached,
         },
     });
     ExplanationBody {

@@ -1,0 +1,161 @@
+//! `/metrics`: what the service has measured, as Prometheus reads it
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>, version 0.0.4).
+//!
+//! For whoever is on this machine, or shows a credential with the scope `audit:read`. A request that a proxy has passed on is not
+//! from this machine, wherever the proxy is.
+
+use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use valetkey_dataplane::body::ResponseBody;
+use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::problem::Problem;
+use valetkey_model::{Dialect, Refusal, Scope};
+use valetkey_service::{Measurements, Service, ServiceError};
+
+pub(crate) static CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Fields that proxies write.
+static PASSED_ON: [HeaderName; 5] = [
+    FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+    http::header::VIA,
+];
+
+/// Whether a request is from this machine itself.
+pub(crate) fn is_local(headers: &HeaderMap, peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback() && !PASSED_ON.iter().any(|name| headers.contains_key(name))
+}
+
+/// Proves that the request has a credential that may read the audit.
+pub(crate) fn authorize(service: &Service, headers: &HeaderMap, peer: IpAddr) -> Result<(), Problem> {
+    let unauthenticated = || Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid credential is needed");
+    let Ok(Some(Credential::Bearer(secret) | Credential::ApiKey(secret))) = credential(headers) else {
+        return Err(unauthenticated());
+    };
+    let principal = service.authenticate(&secret, peer).map_err(|error| match error {
+        ServiceError::Refused(refusal @ Refusal::TooManyRequests) => Problem::refusal(refusal),
+        _ => unauthenticated(),
+    })?;
+    principal.require(Scope::AuditRead).map_err(|_| {
+        let problem = Problem::new(StatusCode::FORBIDDEN, "missing_scope", "the credential may not do this");
+        problem.with("scope", Scope::AuditRead.as_str())
+    })
+}
+
+/// The answer to who may not.
+pub(crate) fn refused(mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"valetkey\""));
+    }
+    answer
+}
+
+/// All of it.
+pub(crate) fn text(measured: &Measurements, n_connections: usize) -> String {
+    let mut page = Page(String::new());
+    page.family("valetkey_requests_total", "counter", "Requests to signed URLs, by what came of them.");
+    for (dialect, method, outcome, n) in &measured.n_requests {
+        let labels = [("dialect", dialect_name(*dialect)), ("method", method.as_str()), ("outcome", outcome.code())];
+        page.sample("valetkey_requests_total", &labels, *n);
+    }
+    page.family("valetkey_sent_bytes_total", "counter", "Bytes of objects sent under signed URLs.");
+    for (dialect, n) in &measured.sent_bytes {
+        page.sample("valetkey_sent_bytes_total", &[("dialect", dialect_name(*dialect))], *n);
+    }
+    page.one("valetkey_connections", "gauge", "Connections that are open.", n_connections as u64);
+    page.one("valetkey_urls_issued_total", "counter", "Signed URLs that were issued.", measured.n_issued);
+    page.one("valetkey_urls_revoked_total", "counter", "Signed URLs that were taken back one by one.", measured.n_revoked);
+    page.one("valetkey_uses_completed_total", "counter", "Uses of limited URLs that were completed.", measured.n_completed);
+    page.one("valetkey_revocations", "gauge", "Revocations that are remembered.", measured.n_revocations);
+    page.family("valetkey_row_cache_requests_total", "counter", "Rows looked for in memory.");
+    for (rows, n_found, n_missed) in &measured.cached {
+        page.sample("valetkey_row_cache_requests_total", &[("rows", rows), ("result", "hit")], *n_found);
+        page.sample("valetkey_row_cache_requests_total", &[("rows", rows), ("result", "miss")], *n_missed);
+    }
+    if let Some(audit) = measured.audit {
+        page.one("valetkey_audit_rows_total", "counter", "Rows that were ever appended to the audit.", audit.n_rows);
+        page.one("valetkey_audit_unsealed_rows", "gauge", "Rows that no checkpoint seals yet.", audit.n_unsealed);
+    }
+    page.one("valetkey_audit_pending_rows", "gauge", "Rows that wait to be written, at most a second.", measured.n_pending);
+    let writable = u64::from(measured.audit_is_written);
+    page.one("valetkey_audit_writable", "gauge", "1 if the audit can be written; limited URLs work only then.", writable);
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a text does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    /// Labels are words of ours: nothing in them needs an escape.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+}
+
+fn dialect_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Native => "native",
+        Dialect::Autodesk => "autodesk",
+        Dialect::Redivis => "redivis",
+        Dialect::Datalab => "datalab",
+        Dialect::FlexPortal => "flexportal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use valetkey_model::{Method, Outcome};
+
+    #[test]
+    fn who_is_on_this_machine() {
+        let check = |peer: &str, field: Option<&'static str>, local: bool| {
+            let mut headers = HeaderMap::new();
+            headers.extend(field.map(|field| (HeaderName::from_static(field), HeaderValue::from_static("127.0.0.1"))));
+            assert_eq!(is_local(&headers, peer.parse().unwrap()), local, "{peer} {field:?}");
+        };
+        check("127.0.0.1", None, true);
+        check("127.9.9.9", None, true);
+        check("::1", None, true);
+        check("::ffff:127.0.0.1", None, true);
+        check("192.0.2.1", None, false);
+        for field in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
+            check("127.0.0.1", Some(field), false);
+        }
+    }
+
+    #[test]
+    fn a_page() {
+        let measured = Measurements {
+            n_requests: vec![(Dialect::Native, Method::Get, Outcome::Refused(Refusal::Expired), 3)],
+            sent_bytes: vec![(Dialect::Native, 1 << 40)],
+            ..Measurements::default()
+        };
+        let page = text(&measured, 7);
+        for line in [
+            "# TYPE valetkey_requests_total counter",
+            "valetkey_requests_total{dialect=\"native\",method=\"GET\",outcome=\"expired\"} 3",
+            "valetkey_sent_bytes_total{dialect=\"native\"} 1099511627776",
+            "valetkey_connections 7",
+            "valetkey_audit_writable 0",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} in {page}");
+        }
+        assert!(page.ends_with('\n'));
+    }
+}
