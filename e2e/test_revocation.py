@@ -11,11 +11,11 @@ from harness import tokens
 from harness.api import Api, object_path
 from harness.content import Content
 from harness.http import Connection, exchange, target_of
+from harness.waiting import WAIT_SECONDS, until
 
 CONTENT = Content(f"{SEED} revoked", 1000)
 # Far more than what kernels keep for a client that does not read.
 LARGE = Content(f"{SEED} large", 1 << 30 if SOAK else 64 << 20)
-WAIT_SECONDS = 60
 
 KINDS = {
     "label": {"label": "q3"},
@@ -49,15 +49,6 @@ def revoked(api, what):
     answer = api.call("POST", "/vk/v1/revocations", what)
     assert answer.status == 200, answer
     return answer.json
-
-
-def until(holds):
-    """Asks again until it holds; gives what it is then."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,7 +130,7 @@ def test_another_tenants_are_never_hit(shared):
 def slow_download(server, target):
     """A connection on which a large download has begun, whose client reads no more."""
     connection = Connection(server.port, receive_buffer=64 << 10)
-    connection.request("GET", target)
+    connection.request("GET", target, {"Connection": "close"})
     head = connection.receive_head()
     assert head.status == 200 and int(head["content-length"]) == LARGE.size, head
     assert connection.receive_some()

@@ -18,6 +18,7 @@ class Client:
         self.source = source
         self.agent = agent
         self.secret = None
+        self.n_sessions = 0
         self.received_bytes = 0
         self.statuses = []
         self.codes = []
@@ -46,7 +47,9 @@ class Client:
             with Connection(self.server.port, self.source, receive_buffer=receive_buffer) as connection:
                 connection.request("GET", self.target, fields)
                 answer = connection.receive_head()
-                self.secret = answer.get("valetkey-session") or self.secret
+                if secret := answer.get("valetkey-session"):
+                    self.secret = secret
+                    self.n_sessions += 1
                 self.statuses.append(answer.status)
                 if answer.status not in (200, 206):
                     answer.body = connection.receive_body(answer)

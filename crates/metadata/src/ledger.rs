@@ -215,6 +215,9 @@ struct Session {
     /// Reserved at a crash: perhaps sent.
     #[serde(default, skip_serializing_if = "Intervals::is_empty")]
     uncertain: Intervals,
+    /// Given before it was started afresh: its holder may still have it.
+    #[serde(default, skip_serializing_if = "Intervals::is_empty")]
+    earlier: Intervals,
     /// How many bytes were handed out in all, counted as often as they were.
     handed_bytes: u64,
     /// The last bytes handed out, in that order, at most [`Rules::resume_overlap_bytes`].
@@ -356,13 +359,13 @@ impl Ledger {
     /// A new session: in the place of the same client's, which is idle and starts afresh, or with a use that is left. Where none
     /// is, `denied` says why the asker's own session is of no use either.
     fn begin(&mut self, ask: &Ask, denied: Option<Denied>) -> Result<usize, Denied> {
-        match self.idle_of_same_client(ask) {
-            Some(idle) if self.start_afresh(idle, &ask.rules) => drop(self.sessions.remove(idle)),
+        let earlier = match self.idle_of_same_client(ask) {
+            Some(idle) if self.start_afresh(idle, &ask.rules) => self.sessions.remove(idle).earlier,
             _ if self.spent >= ask.rules.uses.get() => return Err(Denied::UsedUp),
             _ if self.n_free(ask.rules.uses) == 0 => return Err(denied.unwrap_or(Denied::InUse)),
-            _ => {}
-        }
-        self.sessions.push(Session::new(ask));
+            _ => Intervals::default(),
+        };
+        self.sessions.push(Session { earlier, ..Session::new(ask) });
         Ok(self.sessions.len() - 1)
     }
 
@@ -488,17 +491,20 @@ impl Ledger {
         Ok(Reserved { session: session.id, reservation: id, opened, permitted_bytes })
     }
 
-    /// Turns what a session was given into loss and empties it, if the loss allows for that and nothing is under way.
+    /// Turns what a session was given into loss and empties it, if the loss allows for that and nothing is under way. Not where its
+    /// holder may have the whole object: of several uses, the loss would allow for a few of those.
     fn start_afresh(&mut self, position: usize, rules: &Rules) -> bool {
         let Some(session) = self.sessions.get_mut(position) else { return false };
         let given = session.given_bytes();
         let allowed = rules.loss_limit(session.size_bytes);
-        if !session.is_open() || !session.reservations.is_empty() || self.loss_bytes.saturating_add(given) > allowed {
+        let is_lost = session.is_open() && session.reservations.is_empty() && !session.may_be_whole();
+        if !is_lost || self.loss_bytes.saturating_add(given) > allowed {
             return false;
         }
         self.loss_bytes += given;
         self.resent_bytes = self.resent_bytes.saturating_add(session.resent_bytes());
         session.stays = true;
+        session.earlier = session.given();
         session.delivered = Intervals::default();
         session.uncertain = Intervals::default();
         session.handed_bytes = 0;
@@ -615,6 +621,7 @@ impl Session {
             size_bytes: ask.size_bytes,
             delivered: Intervals::default(),
             uncertain: Intervals::default(),
+            earlier: Intervals::default(),
             handed_bytes: 0,
             recent: Vec::new(),
             reservations: Vec::new(),
@@ -651,6 +658,17 @@ impl Session {
     /// Distinct bytes that a holder has, or may have.
     fn given_bytes(&self) -> u64 {
         self.delivered.union(&self.uncertain).n_bytes()
+    }
+
+    /// What a holder has, or may have, of it in all.
+    fn given(&self) -> Intervals {
+        self.delivered.union(&self.uncertain).union(&self.earlier)
+    }
+
+    /// Whether the holder may have the whole object: nobody was told of its end before a crash, or it was put together from
+    /// before and after a fresh start.
+    fn may_be_whole(&self) -> bool {
+        self.size_bytes > 0 && self.given().cover(self.size_bytes)
     }
 
     fn resent_bytes(&self) -> u64 {

@@ -249,6 +249,27 @@ fn a_crash_neither_gives_the_object_to_two_nor_takes_it_from_the_holder() {
 }
 
 #[test]
+fn who_may_have_the_whole_object_takes_a_use_with_them_though_the_loss_would_allow_for_more() {
+    let mut crashed = Grant::new(2, 1000);
+    crashed.reserve(Who(1, None), 0..1000).unwrap();
+    crashed.crash();
+    let mut alike = crashed.clone();
+    assert_eq!(alike.fetch(Who(1, None), 0..1000, 1000), Ok(true), "with another use");
+    assert_eq!(alike.fetch(Who(1, None), 0..1000, 1000), Err(Denied::InUse));
+    crashed.seconds += 600;
+    assert_eq!(crashed.fetch(Who(2, None), 0..1000, 1000), Ok(true));
+    assert_eq!(crashed.fetch(Who(3, None), 0..1000, 1000), Err(Denied::UsedUp));
+
+    let mut pieced = Grant::new(2, 1000);
+    assert_eq!(pieced.fetch(Who(1, None), 0..1000, 600), Ok(false));
+    assert_eq!(pieced.fetch(Who(1, None), 0..1000, 100), Ok(false), "started afresh");
+    assert_eq!(pieced.fetch(Who(1, None), 600..1000, 400), Ok(false), "the rest of the first one");
+    pieced.seconds += 600;
+    assert_eq!(pieced.fetch(Who(2, None), 0..1000, 1000), Ok(true));
+    assert_eq!(pieced.fetch(Who(3, None), 0..1000, 1000), Err(Denied::UsedUp), "600 of 1000 were lost");
+}
+
+#[test]
 fn a_crash_before_the_secret_went_out_returns_the_use_of_a_larger_object() {
     let mut grant = Grant::new(1, 100 * MIB);
     let reserved = grant.reserve(Who(1, None), 0..100 * MIB).unwrap();

@@ -246,7 +246,8 @@ impl World {
         self.truths.get(&session.id).map_or(0, |truth| truth.sent.union(&truth.perhaps_sent).count() as u64)
     }
 
-    /// A use goes for a completed session, for a start, or for so many bytes as may not be lost; and for nothing else.
+    /// A use goes for a completed session, for one whose holder may have it all, for a start, or for so many bytes as may not be
+    /// lost; and for nothing else.
     fn check_uses(&mut self, before: &Ledger) {
         let after = &self.grant.ledger;
         let same = |session: &Session| after.sessions.iter().find(|other| other.id == session.id);
@@ -258,7 +259,10 @@ impl World {
         match self.grant.rules.counting {
             Counting::Completed => {
                 let for_completed = newly_completed.filter(|session| session.holds_use()).count();
-                let lost = (after.spent - before.spent) as usize - for_completed;
+                // What a process that is gone had reserved counts, too.
+                let is_whole = |session: &Session| session.given().union(&session.reserved()).cover(SIZE);
+                let for_whole = ended().filter(|session| session.holds_use() && is_whole(session)).count();
+                let lost = ((after.spent - before.spent) as usize - for_completed).saturating_sub(for_whole);
                 if lost > 0 {
                     let given: u64 =
                         ended().filter(|session| session.holds_use()).map(|session| self.n_really_given(session)).sum();
