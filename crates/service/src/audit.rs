@@ -1,7 +1,7 @@
 //! The audit: what is said of acts, what is counted, who may read it, how it is sealed, and how a person is erased from it.
 //!
-//! Acts are recorded in their own transaction ([`Service::recording`]). Unlimited downloads and refusals are counted
-//! ([`tally`]) and become rows about once a second ([`Service::flush_audit`]). While those cannot be written, limited grants are
+//! Acts are recorded in their own transaction (`Service::recording`). Unlimited downloads and refusals are counted
+//! (`tally`) and become rows about once a second ([`Service::flush_audit`]). While those cannot be written, limited grants are
 //! refused: what cannot be recorded does not happen.
 
 pub(crate) mod tally;

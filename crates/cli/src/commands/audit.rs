@@ -70,7 +70,10 @@ impl Tail {
             last = self.tell(&mut lines, row)?;
         }
         lines.flush()?;
-        while self.follow {
+        if !self.follow {
+            return Ok(());
+        }
+        loop {
             std::thread::sleep(POLL);
             let mut reader = BufReader::new(client.audit_export(last)?);
             while let Some(line) = next_line(&mut reader)? {
@@ -81,7 +84,6 @@ impl Tail {
             }
             lines.flush()?;
         }
-        Ok(())
     }
 
     /// Prints a row, and gives its number.

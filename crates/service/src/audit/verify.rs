@@ -220,7 +220,8 @@ impl Verifier {
         let key = self.keys.get(&key_id).ok_or_else(|| wrong(format!("its checkpoint is by the unknown key `{key_id}`")))?;
         let message = AuditCheckpoint::message(chain, seq, &at, &hash, &key_id);
         let signature = bytes(&signature).map(|bytes| Signature::from_bytes(&bytes));
-        if !signature.is_some_and(|signature| key.verify_strict(message.as_bytes(), &signature).is_ok()) {
+        let is_right = signature.is_some_and(|signature| key.verify_strict(message.as_bytes(), &signature).is_ok());
+        if !is_right {
             return Err(wrong("the signature of its checkpoint is wrong".to_owned()));
         }
         let hash = bytes(&hash).ok_or_else(|| wrong("the hash of its checkpoint is none".to_owned()))?;

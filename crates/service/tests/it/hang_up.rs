@@ -44,7 +44,7 @@ async fn a_publication_is_seen_though_its_client_is_gone() {
         world.put("a", b"old").await;
         let [_, old] = seen(&world, "a").await;
         let upload = world.service.upload(&world.principal("app"), &bucket(), &key("a"), UploadOptions::default()).await;
-        let done = hung_up(n_awaits, filled(upload.unwrap(), b"new")).await;
+        let done = Box::pin(hung_up(n_awaits, filled(upload.unwrap(), b"new"))).await;
         all_written(&world).await;
         let [durable, told] = seen(&world, "a").await;
         assert_eq!(durable, told, "hung up at await {n_awaits}");
