@@ -20,8 +20,17 @@ class Tagged:
         self.value = value
 
 
+class Encoded:
+    """What is encoded already, well or badly."""
+
+    def __init__(self, encoding):
+        self.encoding = encoding
+
+
 def cbor(value):
     """The deterministic encoding (RFC 8949, section 4.2.1) of what tokens are made of."""
+    if isinstance(value, Encoded):
+        return value.encoding
     if isinstance(value, Tagged):
         return _head(6, value.tag) + cbor(value.value)
     if isinstance(value, int):
