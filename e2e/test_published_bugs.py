@@ -493,8 +493,8 @@ def test_case_16_swift_minio_no_mac_is_compared_byte_by_byte():
     assert "mac.verify_slice(&self.proof)" in whole["signing/src/cose.rs"]
     for path in ("service/src/access_token.rs", "service/src/redeem/offer.rs", "model/src/secret.rs"):
         assert ".ct_eq(" in whole[path], path
-    compared = re.compile(r"\b(expose|finalize|into_bytes|as_slice|as_bytes)\(\)\)?\s*[!=]= |[!=]= [\w.&*]*\b(expose|finalize|into_bytes)\(\)")
-    named = re.compile(r"\b(mac|proof|nonce|signature)\b(\.\w+\(\))?\s*[!=]= |[!=]= &?(mac|proof|nonce|signature)\b")
+    compared = re.compile(r"\b(expose|finalize|into_bytes)\(\)\)?\s*[!=]= |[!=]= [\w.&*]*\b(expose|finalize|into_bytes)\(\)")
+    named = re.compile(r"\b(mac|proof|nonce|signature|secret|digest)\b\.(as_bytes|as_slice)\(\)\s*[!=]= |\b(mac|proof|nonce|signature)\s*[!=]= |[!=]= &?(mac|proof|nonce|signature)\b")
     for path, text in whole.items():
         for line in text.splitlines():
             if not line.lstrip().startswith("//"):

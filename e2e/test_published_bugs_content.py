@@ -1,0 +1,792 @@
+"""Security bugs that others have published, tried on this server: what is stored and what is shown. The rest, and where the table of all of
+them is: `test_published_bugs.py`."""
+
+import json
+import re
+import urllib.parse
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from conftest import SEED
+from harness import server as provisioned
+from harness import tokens
+from harness.api import Api, object_path
+from harness.content import Content
+from harness.downloads import Client
+from harness.forms import READING, TABLE, TYPE, WRITING, Forms, told, with_query
+from harness.http import Connection, exchange, target_of
+from test_published_bugs import CONTENT, SECRET, own, without_date
+
+BODY = b"12345"
+BUCKET = provisioned.BUCKET
+HTML = b"<!DOCTYPE html><script>fetch('/vk/v1/buckets')</script>"
+
+
+@pytest.fixture(scope="module")
+def forms(shared):
+    """A tenant's programs, with an object to sign for; another tenant has a secret."""
+    shared.put_new("a.txt", CONTENT, content_type="text/plain")
+    Api(shared.server, provisioned.OTHER_BEARER).put_new("secret.txt", SECRET, bucket=provisioned.OTHER_BUCKET)
+    shared.put_new("public/page.txt", CONTENT, content_type="text/plain")
+    shared.put_new("private/page.txt", SECRET, content_type="text/plain")
+    return Forms(shared.server)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_others(forms):
+    """Whatever was tried: the other tenant has what it had, and no more."""
+    yield
+    other = Forms(forms.server, provisioned.OTHER_TENANT, provisioned.OTHER_BEARER, provisioned.OTHER_BUCKET)
+    found = other.everything()
+    assert {place: each["sha256"] for place, each in found.items()} == {(provisioned.OTHER_BUCKET, "secret.txt"): SECRET.sha256}
+
+
+def written(forms, name, fields=(), body=BODY):
+    """Writes by every form with these fields; gives the rows of what came of it, without their ids and times."""
+    for form, target in forms.writing(name, len(body)).items():
+        answer = forms.ask("PUT", target, fields, body)
+        assert answer.status in (200, 201), (form, fields, answer)
+    places = forms.completed(name)
+    assert len(places) == len(WRITING)
+    everything = forms.everything()
+    rows = []
+    for place in places:
+        assert forms.content(*place) == body, (place, fields)
+        # Those of Redivis' and the others' are told apart by their ids alone.
+        rows.append({name: everything[place][name] for name in ("size_bytes", "sha256", "content_type", "etag")} | {"in": place[0]})
+    return sorted(rows, key=json.dumps)
+
+
+# --- 3, 14, 19: what unsigned fields do
+
+UNSIGNED = {
+    "x-amz-copy-source": "/others/secret.txt",
+    "x-amz-copy-source-range": "bytes=0-9",
+    "x-amz-acl": "public-read-write",
+    "x-amz-grant-full-control": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"',
+    "x-amz-storage-class": "GLACIER",
+    "x-amz-tagging": "owner=other-app",
+    "x-amz-website-redirect-location": "https://evil.example/",
+    "x-amz-meta-content-type": "text/html",
+    "x-amz-object-lock-mode": "COMPLIANCE",
+    "x-amz-decoded-content-length": "99",
+    "x-goog-copy-source": "others/secret.txt",
+    "x-goog-acl": "public-read",
+    "x-goog-resumable": "start",
+    "x-ms-copy-source": "http://localhost/o/others/secret.txt",
+    "x-ms-blob-type": "AppendBlob",
+    "X-Copy-From": "others/secret.txt",
+    "Destination": "/o/others/secret.txt",
+    "X-HTTP-Method-Override": "DELETE",
+    "X-Original-URL": "/o/others/secret.txt",
+    "X-Rewrite-URL": "/o/others/secret.txt",
+    "X-Forwarded-Prefix": "/o/others",
+    "X-Forwarded-Host": "evil.example",
+    "Host": "others.localhost",
+    "Tenant-ID": "tenant-2",
+    "X-Delete-After": "0",
+    "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Cache-Control": "public, max-age=31536000",
+    "Content-Encoding": "gzip",
+    "Upload-Offset": "3",
+    "Upload-Metadata": "filename c2VjcmV0LnR4dA==",
+    "Tus-Resumable": "1.0.0",
+    "Link": "</o/others/secret.txt>; rel=canonical",
+}
+
+
+@pytest.mark.parametrize("field", UNSIGNED)
+def test_case_03_rustfs_an_unsigned_field_does_nothing(forms, field):
+    """An upload by every form is its body, and nothing else; a download by every form is what it is without the field."""
+    name = f"unsigned-{field.lower()}"
+    before = set(forms.everything())
+    plain = written(forms, f"{name}-not")
+    assert written(forms, name, {field: UNSIGNED[field]}) == plain
+    new = set(forms.everything()) - before
+    assert len(new) == 2 * len(WRITING)
+    for form, target in forms.reading("a.txt").items():
+        expected = without_date(forms.ask("GET", target))
+        assert expected[2] == CONTENT.bytes()
+        assert without_date(forms.ask("GET", target, {field: UNSIGNED[field]})) == expected, form
+
+
+def test_case_03_rustfs_fields_that_count_are_checked(forms):
+    """As a control, those that do have an effect: the media type counts where the URL leaves it open; a part, a copy, another digest or
+    another generation than the one named is refused, and nothing is stored."""
+    types = {row["content_type"] for row in written(forms, "typed", {"Content-Type": "text/css"})}
+    assert types == {"text/css", TYPE, "application/octet-stream", None}
+    refused = {
+        "Content-Range": {"bytes 5-9/10": 400, "bytes 0-4/5": 400, "bytes */5": 400},
+        "If-Match": {'"other"': 412},
+        "Content-MD5": {"1B2M2Y8AsgTpgAmY7PhCfg==": 400},
+        "Repr-Digest": {f"sha-256=:{'A' * 43}=:": 400},
+    }
+    before = forms.everything()
+    for field, values in refused.items():
+        for number, (value, status) in enumerate(values.items()):
+            targets = forms.writing(f"refused-{field}-{number}", len(BODY))
+            changed = {(BUCKET, f"refused-{field}-{number}/signed")}
+            for form, target in targets.items():
+                # Parts are put together later; what each of them is is checked then.
+                if form != "autodesk part":
+                    answer = forms.ask("PUT", target, {field: value}, BODY)
+                    assert answer.status == status, (form, field, value, answer)
+            for place in changed:
+                assert forms.content(*place) == b"before", (field, value)
+            assert set(forms.everything()) == set(before) | changed, (field, value)
+            before = forms.everything()
+
+
+MANIFESTS = {
+    "dynamic large object": ({"X-Object-Manifest": "others/secret"}, b""),
+    "static large object": ({"X-Static-Large-Object": "True"}, b'[{"path": "/others/secret.txt"}]'),
+    "symlink": ({"X-Symlink-Target": "others/secret.txt", "X-Symlink-Target-Account": "tenant-2"}, b""),
+    "copy": ({"x-amz-copy-source": "/others/secret.txt"}, b""),
+    "compose": ({"x-goog-component-count": "2"}, b"<ComposeRequest><Component><Name>secret.txt</Name></Component></ComposeRequest>"),
+    "parts": ({"Content-Type": "application/xml"}, b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"),
+    "entity": ({"Content-Type": "text/xml"}, b'<!DOCTYPE x [<!ENTITY y SYSTEM "file:///etc/passwd">]><x>&y;</x>'),
+    "include": ({"Content-Type": "text/html", "Surrogate-Control": 'content="ESI/1.0"'}, b'<esi:include src="/o/others/secret.txt"/>'),
+    "archive": ({"x-amz-meta-snowball-auto-extract": "true", "Content-Type": "application/x-tar"}, b"../../others/secret.txt" + bytes(1001)),
+    "tus concatenation": ({"Upload-Concat": "final;/u/a /u/b", "Tus-Resumable": "1.0.0"}, b""),
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS, ids=lambda kind: kind.replace(" ", "-"))
+def test_case_14_swift_nothing_stored_is_a_pointer(forms, kind):
+    """What is put in comes out, whatever it says of other objects: by every form in, by every form out."""
+    fields, body = MANIFESTS[kind]
+    name = f"manifest-{kind.replace(' ', '-')}"
+    targets = forms.writing(name, len(body))
+    for form, target in targets.items():
+        answer = forms.ask("PUT", with_query(target, "multipart-manifest=put"), fields, body)
+        assert answer.status in (200, 201), (form, answer)
+    for bucket, key in forms.completed(name):
+        for query in ("", "multipart-manifest=get", "symlink=get", "partNumber=1"):
+            answer = forms.ask("GET", with_query(forms.api.target(key, bucket=bucket), query))
+            assert (answer.status, answer.body) == (200, body), (bucket, key, query, answer)
+    for form, target in forms.reading(f"{name}/token").items():
+        assert forms.ask("GET", target).body == body, form
+
+
+def test_case_14_swift_an_upload_is_put_together_of_its_own_parts(forms):
+    """The key of another upload, of another object or tenant, or none that there is: refused, and nothing is made."""
+    other = Forms(forms.server, provisioned.OTHER_TENANT, provisioned.OTHER_BEARER, provisioned.OTHER_BUCKET)
+    theirs = other.done("GET", other.path("composed", "/signeds3upload"))
+    assert other.ask("PUT", target_of(theirs["urls"][0]), (), SECRET.bytes()).status == 200
+    mine, elsewhere = (forms.done("GET", forms.path(key, "/signeds3upload")) for key in ("composed", "elsewhere"))
+    assert forms.ask("PUT", target_of(elsewhere["urls"][0]), (), BODY).status == 200
+    for key in (theirs["uploadKey"], elsewhere["uploadKey"], mine["uploadKey"][:-4] + "AAAA", "../" + mine["uploadKey"], ""):
+        answer = forms.api.call("POST", forms.path("composed", "/signeds3upload"), {"uploadKey": key})
+        assert answer.status in (400, 403, 404), (key, answer)
+    temporary = {"tempUploads": [{"name": "theirs", "size": SECRET.size, "resumable": False}]}
+    upload = other.done("POST", f"{TABLE}/tempUploads", temporary)["results"][0]
+    assert other.ask("PUT", target_of(upload["url"]), (), SECRET.bytes()).status == 200
+    answer = forms.api.call("POST", f"{TABLE}/rawFiles", {"files": [{"name": "mine", "tempUploadId": upload["id"]}]})
+    assert told(answer) == (404, "not_found")
+    assert forms.object("composed") is None
+    bucket = f"files-{other.tenant}"
+    ((_, key),) = [place for place in other.everything() if place[0] == bucket]
+    assert other.content(bucket, key) == SECRET.bytes()
+    assert other.api.call("DELETE", object_path(key, bucket)).status == 204
+
+
+def test_case_19_rails_what_a_client_says_of_itself_is_not_believed(forms):
+    """Fields that nobody was asked for are refused by the native API, and play no part elsewhere; no flag of theirs skips a rule."""
+    asked = {"bucket": BUCKET, "key": "flags", "permission": "write"}
+    flags = {"identified": True, "analyzed": True, "verified": True, "tenant": provisioned.OTHER_TENANT, "issuer": "chief", "link_id": "lnk_x"}
+    flags |= {"metadata": {"identified": True}, "scopes": ["*"], "state": "active", "uses_left": 9, "signing_key": "x", "dialect": "autodesk"}
+    for name, value in flags.items():
+        answer = forms.api.call("POST", "/vk/v1/signed-urls", {**asked, name: value})
+        assert told(answer) == (400, "invalid"), (name, answer)
+        answer = forms.api.call("POST", "/vk/v1/signed-urls", {**asked, "upload": {"max_bytes": 5, name: value}})
+        assert told(answer) == (400, "invalid"), (name, answer)
+    ruled = forms.api.target("flags", "write", upload={"types": ["image/png"], "max_bytes": 5})
+    said = {"X-Amz-Meta-Identified": "true", "X-Identified": "true", "x-ads-meta-Content-Type": "image/png", "X-Content-Type": "image/png"}
+    for of in ("text/html", "image/png, text/html", "image/pngx", "text/html; a=image/png", "image/*", "*/*", "image", "IMAGE/SVG+XML"):
+        answer = forms.ask("PUT", ruled, {"Content-Type": of, **said}, BODY)
+        assert told(answer) == (415, "type_not_allowed"), (of, answer)
+    assert told(forms.ask("PUT", ruled, {"Content-Type": "image/png", "X-Content-Length": "1"}, b"123456")) == (413, "too_large")
+    assert forms.object("flags") is None
+    assert forms.ask("PUT", ruled, {"Content-Type": "image/png", **said, "X-Size": "9", "ETag": '"x"', "X-Sha256": "0"}, BODY).status == 201
+    row = forms.object("flags")
+    assert (row["size_bytes"], row["content_type"], row["sha256"]) == (5, "image/png", "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5")
+    # FlexPortal takes fields that it does not know, and Redivis' too: without any effect.
+    sent = {**flags, "fileSize": 9, "fileId": "file_x", "url": "x", "success": False, "tenantId": provisioned.OTHER_TENANT}
+    begun = forms.flexportal(action="upload", fileName="flags", contentType=TYPE, **{k: v for k, v in sent.items() if k != "fileId"})
+    answer = forms.ask("PUT", target_of(begun["url"]), (), BODY)
+    assert (answer.status, answer.json["fileSize"], answer.json["contentType"]) == (200, 5, TYPE)
+    assert told(forms.ask("PUT", target_of(begun["url"]), (), BODY)) == (412, "VALIDATION_ERROR")
+
+
+# --- 4: what is signed is enforced
+
+RULES = {
+    "max_bytes": ({"upload": {"max_bytes": 5}}, b"123456", {}, (413, "too_large")),
+    "min_bytes": ({"upload": {"min_bytes": 5}}, b"1234", {}, (400, "too_small")),
+    "no bytes": ({"upload": {"min_bytes": 1}}, b"", {}, (400, "too_small")),
+    "types": ({"upload": {"types": ["text/plain"]}}, BODY, {"Content-Type": "text/html"}, (415, "type_not_allowed")),
+    "types, none said": ({"upload": {"types": ["text/plain"]}}, BODY, {"Content-Type": ""}, (415, "type_not_allowed")),
+    "digest": ({"upload": {"digest": {"sha256": "00" * 32}}}, BODY, {}, (400, "digest_mismatch")),
+    "mode": ({"upload": {"mode": "create"}}, BODY, {}, (412, "exists")),
+    "addresses": ({"addresses": ["192.0.2.0/24"]}, BODY, {}, (403, "wrong_address")),
+    "not before": ({"expires_in_seconds": 7200, "not_before_at": None}, BODY, {}, (403, "not_yet_valid")),
+}
+
+
+@pytest.mark.parametrize("form", ["token", "link"])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.replace(" ", "-").replace(",", ""))
+def test_case_04_rustfs_each_rule_is_enforced_alone(forms, rule, form):
+    """Everything else is as it should be. Refused, declared or not; nothing is stored or spent; then it is kept to, and works."""
+    more, body, fields, expected = RULES[rule]
+    key = f"ruled/{form}/{rule}"
+    if rule == "mode":
+        forms.api.put_new(key, CONTENT)
+    if "not_before_at" in more:
+        more = {**more, "not_before_at": in_an_hour()}
+    target = forms.api.target(key, "write", form=form, **more)
+    before = forms.everything()
+    given = {"Content-Type": "text/plain", **fields}
+    given = {name: value for name, value in given.items() if value}
+    assert told(forms.ask("PUT", target, given, body)) == expected
+    chunks = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+    assert told(chunked(forms, target, given, chunks + b"0\r\n\r\n")) == expected
+    assert forms.everything() == before
+    if "upload" in more and rule not in ("mode", "digest"):
+        assert forms.ask("PUT", target, {"Content-Type": "text/plain"}, BODY).status == 201
+        assert forms.content(BUCKET, key) == BODY
+        assert told(forms.ask("PUT", target, {"Content-Type": "text/plain"}, BODY)) == (410, "used_up")
+
+
+def in_an_hour():
+    """An instant, in RFC 3339."""
+    return (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
+
+
+def chunked(forms, target, fields, body):
+    """A PUT that does not say how long it is."""
+    with Connection(forms.server.port) as connection:
+        connection.request("PUT", target, {**fields, "Transfer-Encoding": "chunked"}, [body])
+        answer = connection.receive_head()
+        answer.body = connection.receive_body(answer)
+        return answer
+
+
+def test_case_21_rails_a_length_is_what_comes(forms):
+    """Not what the client says: less, more, and what was declared beforehand."""
+    forms.writing("sized", 5)
+    target = target_of(forms.temporary["url"])
+    for body in (b"1234", b"123456", b""):
+        expected = (413, "too_large") if len(body) > 5 else (400, "invalid_request")
+        assert told(forms.ask("PUT", target, {"X-Content-Length": "5", "x-goog-stored-content-length": "5"}, body)) == expected
+        chunks = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+        assert told(chunked(forms, target, {}, chunks + b"0\r\n\r\n")) == expected
+    for key, n_declared, n_sent, expected in (("short", 10, 5, None), ("long", 5, 10, BODY)):
+        target = forms.api.target(key, "write")
+        with Connection(forms.server.port) as connection:
+            connection.request("PUT", target, {"Content-Length": str(n_declared)}, [(BODY * 2)[:n_sent]])
+            connection.socket.shutdown(1)
+            answer = connection.receive_head()
+        assert answer.status == (201 if expected else 400), (key, answer)
+        assert (forms.object(key) is None) == (expected is None)
+        assert expected is None or forms.content(BUCKET, key) == expected
+
+
+# --- 5: whose address it is
+
+HOPS = {
+    "192.0.2.7": True,
+    "::ffff:192.0.2.7": True,
+    "[::ffff:192.0.2.7]:80": True,
+    "192.0.2.7:1234": True,
+    "2001:db8::7": True,
+    "[2001:db8::7]:443": True,
+    "2001:db9::7": False,
+    "198.51.100.1": False,
+    "::ffff:198.51.100.1": False,
+    "192.0.2.7, 198.51.100.1": False,
+    "2001:db8::7, ::ffff:198.51.100.1": False,
+    "198.51.100.1, 192.0.2.7": True,
+    "192.0.2.7, 127.0.5.9": True,
+    "198.51.100.1, 127.0.5.9": False,
+    "192.0.2.7, unknown": False,
+    "192.0.2.7, 127.0.5.9, nonsense": False,
+    '"192.0.2.7, 198.51.100.1': False,
+    "": False,
+}
+
+
+def test_case_05_rustfs_an_address_is_taken_from_proxies_alone(serve):
+    """From anybody else the field means nothing, whatever is in it."""
+    server = serve(arguments=["--trusted-proxies", "127.0.5.0/24", "--client-address-from", "x-forwarded-for"])
+    forms = Forms(server)
+    forms.api.put_new("a.txt", CONTENT)
+    networks = ["192.0.2.0/24", "2001:db8::/32"]
+    targets = {form: forms.api.target("a.txt", form=form, addresses=networks) for form in ("token", "link")}
+    body = {"allowedIpAddresses": ",".join(networks)}
+    targets["autodesk"] = target_of(forms.done("POST", forms.path("a.txt", "/signed"), body)["signedUrl"])
+    for form, target in targets.items():
+        refused = (403, "wrong_address") if form != "autodesk" else 403
+        for hops, works in HOPS.items():
+            for source, expected in (("127.0.5.1", works), ("127.0.0.1", False), ("127.0.6.1", False)):
+                answer = forms.ask("GET", target, {"X-Forwarded-For": hops}, source=source)
+                if expected:
+                    assert (answer.status, answer.body) == (200, CONTENT.bytes()), (form, hops, source)
+                else:
+                    assert (told(answer) if form != "autodesk" else answer.status) == refused, (form, hops, source, answer)
+        for fields in (
+            [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-For", "198.51.100.1")],
+            [("Forwarded", "for=192.0.2.7"), ("X-Real-IP", "192.0.2.7"), ("True-Client-IP", "192.0.2.7")],
+        ):
+            assert forms.ask("GET", target, fields, source="127.0.5.1").status == 403, (form, fields)
+
+
+@pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP"])
+def test_case_05_rustfs_who_guesses_has_one_address(serve, field):
+    """Another one in each request does not help."""
+    server = serve(arguments=["--max-failed-authentications", "3"])
+    value = "for=192.0.2.{}" if field == "Forwarded" else "192.0.2.{}"
+    fields = [{"Authorization": f"Bearer guess-{number}", field: value.format(number)} for number in range(8)]
+    statuses = [exchange(server.port, "GET", "/vk/v1/buckets", each, source="127.0.0.8").status for each in fields]
+    assert statuses == [401] * 3 + [429] * 5
+    own = {"Authorization": f"Bearer {provisioned.BEARER}", field: value.format(1)}
+    assert exchange(server.port, "GET", "/vk/v1/buckets", own, source="127.0.0.9").status == 200
+
+
+# --- 6 and 13: paths
+
+TRAVERSALS = ["../outside", "..\\outside", "/etc/passwd", "a/../../../outside", "..", ".", "....//outside", "C:\\outside", "~/outside"]
+TRAVERSALS += ["%2e%2e%2foutside", "%252e%252e%252foutside", "..%2Foutside", "..%c0%afoutside", "a\x00/../outside", "\uff0e\uff0e/outside"]
+TRAVERSALS += ["incoming/../../metadata.sqlite3", "blobs/../../master.key", "a" * 200 + "/../../outside"]
+
+
+def test_case_06_rustfs_no_name_leaves_its_place(server):
+    """Names that climb, put in by every API: nothing appears outside, each file is what its API gives back, and only there."""
+    forms = Forms(server)
+    forms.api.put_new("outside", SECRET)
+    around = lambda: sorted(path.name for path in server.directory.iterdir())  # noqa: E731
+    within = lambda: sorted(path.name for path in server.data.iterdir() if not path.name.startswith("metadata"))  # noqa: E731
+    before = around(), within()
+    for number, name in enumerate(TRAVERSALS):
+        body = b"%03d" % number
+        quoted = urllib.parse.quote(name, safe="")
+        for path in (object_path(name), forms.path(name)):
+            answer = forms.api.call("PUT", path, body)
+            if answer.status in (200, 201):
+                assert forms.api.call("GET", path).body == body, (name, path)
+            else:
+                assert answer.status == 400 and path.startswith("/vk/") or "\x00" in name, (name, path, answer)
+        urls = {"datalab": forms.done("POST", "/api/v1/files/upload", {"filename": name, "content_type": TYPE})["upload_url"]}
+        urls["flexportal"] = forms.flexportal(action="upload", fileName=name[:255], contentType=TYPE)["url"]
+        temporary = {"tempUploads": [{"name": name, "size": len(body), "resumable": False}]}
+        urls["redivis"] = forms.done("POST", f"{TABLE}/tempUploads", temporary)["results"][0]["url"]
+        for form, url in urls.items():
+            path = urllib.parse.urlsplit(url).path
+            assert path.startswith((f"/o/files-{forms.tenant}/", "/l/")), (form, name, url)
+            assert not re.search(r"/\.\.?(/|$)|\\|%2F|%00", path, re.I), (form, name, url)
+            assert forms.ask("PUT", target_of(url), (), body).status == 200, (form, name)
+        for path in (f"/o/{BUCKET}/{quoted}", f"/l/{quoted}", f"/api/v1/rawFiles/{quoted}", f"/api/v1/files/{quoted}", f"/{name}"):
+            answer = forms.ask("GET", urllib.parse.quote(path, safe="/%\\~:"), {"X-API-Key": provisioned.BEARER})
+            assert answer.status in (400, 401, 403, 404, 422) and b"root:" not in answer.body, (path, answer)
+    assert (around(), within()) == before
+    assert forms.content(BUCKET, "outside") == SECRET.bytes()
+    assert all(re.fullmatch(r"[\w.-]+", path.name) for path in (server.data / "objects").rglob("*"))
+
+
+@pytest.mark.parametrize("level", ["file", "folder"])
+def test_case_06_rustfs_no_link_is_followed(server, level):
+    """Whoever can put a symbolic link into the folder of objects shows nothing of what it leads to."""
+    forms = Forms(server)
+    content = Content(f"{SEED} linked", 5000)
+    forms.api.put_new("linked", content)
+    targets = forms.reading("linked")
+    server.stop()
+    (blob,) = [path for path in (server.data / "objects").rglob("*") if path.is_file() and path.stat().st_size == content.size]
+    outside = server.directory / "outside"
+    outside.mkdir()
+    (outside / blob.name).write_bytes(b"s" * content.size)
+    if level == "file":
+        blob.unlink()
+        blob.symlink_to(outside / blob.name)
+    else:
+        blob.rename(server.directory / "moved")
+        blob.parent.rmdir()
+        blob.parent.symlink_to(outside)
+    server.start()
+    for form, target in targets.items():
+        answer = forms.ask("GET", target)
+        assert answer.status == 503 and b"ssss" not in answer.body, (form, answer)
+
+
+def test_case_13_s3_proxy_what_is_allowed_is_what_is_opened(forms):
+    """However a slash or a dot is spelt: the grant is compared with the very key that is read, and so are the limits of an API key."""
+    prefix = {tokens.PATH: {tokens.PREFIX: f"/o/{BUCKET}/public/"}}
+    token = own(catu=prefix).partition("?")[2]
+    assert forms.ask("GET", f"/o/{BUCKET}/public/page.txt?{token}").body == CONTENT.bytes()
+    # The same object, spelt otherwise.
+    for same in ("public%2Fpage.txt", "%70ublic%2fpage.txt", "public/page%2Etxt"):
+        assert forms.ask("GET", f"/o/{BUCKET}/{same}?{token}").body == CONTENT.bytes(), same
+    others = "private/page.txt private%2Fpage.txt public%2F..%2Fprivate%2Fpage.txt public/..%2Fprivate/page.txt public/%2e%2e/private/page.txt"
+    others += " public/.%2E/private%2fpage.txt public%252F..%252Fprivate%252Fpage.txt public/%252e%252e/private/page.txt public%5C..%5Cprivate/page.txt"
+    others += " ../reports/private/page.txt public/../private/page.txt /private/page.txt public//../private/page.txt public;/../private/page.txt"
+    others += " public/page.txt%2F..%2F..%2Fprivate%2Fpage.txt public%00/private/page.txt PUBLIC/page.txt public%2fprivate%2fpage.txt"
+    exact = own(f"/o/{BUCKET}/public/page.txt").partition("?")[2]
+    for spelt in others.split(" "):
+        for bearer in (token, exact):
+            for base in ("", "http://localhost"):
+                answer = forms.ask("GET", f"{base}/o/{BUCKET}/{spelt}?{bearer}")
+                assert answer.status in (403, 404) and SECRET.bytes() not in answer.body, (spelt, answer)
+                assert answer.code in ("wrong_path", "object_gone", "invalid_signature"), (spelt, answer)
+    for bucket in (f"{BUCKET}%2Fprivate", f"{BUCKET}%2F..%2F{BUCKET}", f"others%2F..%2F{BUCKET}", f"%2e%2e/{BUCKET}"):
+        assert forms.ask("GET", f"/o/{bucket}/page.txt?{token}").status in (403, 404), bucket
+
+
+def test_case_13_s3_proxy_a_key_limited_to_a_bucket_stays_in_it(forms):
+    """By every API that has paths; what is deleted, put or read is nothing but what the path says, decoded once."""
+    chief = Api(forms.server, provisioned.ADMIN_BEARER)
+    forms.done("POST", "/vk/v1/buckets", {"name": "limited"})
+    made = chief.call("POST", "/vk/v1/api-keys", {"scopes": ["*"], "buckets": ["limited"]}).json
+    limited = Api(forms.server, made["secret"])
+    before = forms.everything()
+    for up in ("..%2F", "../", "%2e%2e%2f", "%2e%2e/", "..%252F", "..%5C"):
+        for rest in (f"{up}{up}{BUCKET}%2Fobjects%2Fprivate%2Fpage.txt", f"{up}{BUCKET}/private%2Fpage.txt", f"{up}{up}{BUCKET}/objects/private%2Fpage.txt"):
+            for path in (f"/vk/v1/buckets/limited/objects/{rest}", f"/vk/v1/buckets/limited%2F{rest}", f"/oss/v2/buckets/limited/objects/{rest}"):
+                for method in ("GET", "DELETE"):
+                    answer = limited.call(method, path)
+                    assert answer.status in (400, 403, 404, 405) and SECRET.bytes() not in answer.body, (method, path, answer)
+    for path in (object_path("private/page.txt"), forms.path("private/page.txt")):
+        for method in ("GET", "PUT", "DELETE"):
+            assert limited.call(method, path, b"x" if method == "PUT" else None).status == 403, (method, path)
+    assert forms.everything() == before
+
+
+# --- 9, 15, 22: how something is shown
+
+PASSIVE = re.compile(r"(text/plain|image/(png|jpeg|gif|webp|avif)|audio/|video/|application/pdf$)")
+SHOWN = "text/html image/svg+xml application/xhtml+xml text/xml application/xml application/javascript text/javascript application/pdf text/plain"
+SHOWN += " image/png application/octet-stream text/html;charset=utf-7 application/x-unknown multipart/related message/rfc822 text/xsl"
+SHOWN += " application/pdf;x=text/html text/cache-manifest application/mathml+xml application/rss+xml image/svg"
+
+
+@pytest.mark.parametrize("of", SHOWN.split(" "), ids=lambda of: of.replace("/", "-"))
+def test_case_09_rustfs_what_is_shown_has_no_origin(forms, of):
+    """Whatever type and name a file was given: shown in a sandbox without an origin, or as what cannot act, or not shown but saved. The name
+    decides nothing."""
+    for extension in ("pdf", "html", "png"):
+        key = f"shown/{of.replace('/', '-')}.{extension}"
+        assert forms.api.call("PUT", object_path(key), HTML, {"Content-Type": of}).status == 201
+        file_id = f"file_{forms.object(key)['file_id']}"
+        asked = {"contentDisposition": "inline", "contentType": of}
+        targets = {form: forms.api.target(key, form=form, disposition="inline") for form in ("token", "link")}
+        targets |= {f"{form}, as": forms.api.target(key, form=form, disposition="inline", content_type=of) for form in ("token", "link")}
+        targets["flexportal"] = target_of(forms.flexportal(fileId=file_id, action="view")["url"])
+        targets["autodesk"] = target_of(forms.done("POST", forms.path(key, "/signed"), asked)["signedUrl"])
+        for form, target in targets.items():
+            answer = forms.ask("GET", target, {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+            assert (answer.status, answer.body, answer["x-content-type-options"]) == (200, HTML, "nosniff"), (form, answer)
+            if answer["content-disposition"].startswith("inline"):
+                policy = answer.get("content-security-policy") or ""
+                assert PASSIVE.match(answer["content-type"]) or re.match(r"sandbox; default-src 'none';", policy), (form, answer)
+                assert "allow-scripts" not in policy and "allow-same-origin" not in policy
+            assert answer["content-type"].partition(";")[0] in (of.partition(";")[0], "application/octet-stream"), (form, answer)
+
+
+OVERRIDES = ["inline", "inline=1", "temp_url_inline", "disposition=inline", "filename=evil.html", "content_type=text/html", "type=text/html"]
+OVERRIDES += ["response-content-type=text/html", "response-content-disposition=inline", "response-content-disposition=inline%3Bfilename%3Dx.html"]
+OVERRIDES += ["rsct=text/html&rscd=inline", "response-cache-control=public", "response-expires=0", "contentDisposition=inline", "action=view", "view=1"]
+OVERRIDES += ["response-content-type=text/html&response-content-disposition=inline", "download=0", "attachment=false", "X-Amz-Meta-a=b"]
+SHAPES = ("content-disposition", "content-type", "content-security-policy", "x-content-type-options")
+
+
+def assert_shown_alike(forms, key, queries, fields=()):
+    """Every form answers all of these as it does without them: saved stays saved, the type is the one that was signed or stored."""
+    assert forms.api.call("PUT", object_path(key), HTML, {"Content-Type": "text/html"}).status == 201
+    for form, target in forms.reading(key).items():
+        plain = forms.ask("GET", target)
+        assert plain["content-disposition"].startswith("inline" if form == "flexportal" else "attachment"), form
+        for query in queries:
+            answer = forms.ask("GET", with_query(target, query), fields)
+            assert (answer.status, answer.body) == (200, HTML), (form, query)
+            assert {name: answer.get(name) for name in SHAPES} == {name: plain.get(name) for name in SHAPES}, (form, query, answer)
+            assert answer["cache-control"].startswith("private"), (form, query)
+
+
+def test_case_15_swift_the_query_does_not_choose_how_it_is_shown(forms):
+    assert_shown_alike(forms, "unshown-15.html", OVERRIDES)
+
+
+def test_case_21_rails_the_request_does_not_choose_how_it_is_shown(forms):
+    fields = {"Content-Disposition": "inline", "Content-Type": "text/html", "Accept": "text/html", "Prefer": "inline", "X-Content-Type": "text/html"}
+    for name, value in fields.items():
+        assert_shown_alike(forms, f"unshown-21-{name}.html", ["x=y"], {name: value})
+
+
+def test_case_21_rails_a_name_or_type_is_signed(forms):
+    """Changed in the token, it is another token; changed in the object later, the signed one stays."""
+    forms.api.put_new("signed-name", CONTENT, content_type="text/html")
+    for form in ("token", "link"):
+        target = forms.api.target("signed-name", form=form, filename="signed.txt", content_type="text/plain", disposition="attachment")
+        for query in ("", "filename=x.html", "response-content-type=text/html&response-content-disposition=inline"):
+            answer = forms.ask("GET", with_query(target, query) if query else target)
+            assert answer["content-disposition"] == 'attachment; filename="signed.txt"' and answer["content-type"] == "text/plain", query
+
+
+INJECTIONS = ["a\r\nX-Injected: 1", "a\nX-Injected: 1", "a\rX-Injected: 1", "a\r\n\r\n<script>", "a\x00X-Injected: 1", 'a"; X-Injected="1', "a\u2028X-Injected: 1"]
+INJECTIONS += ["a%0d%0aX-Injected: 1", "a\x0bX-Injected: 1", "a\u0085X-Injected: 1", "\u560d\u560aX-Injected: 1", "<script>alert(1)</script>", "=?utf-8?q?x?="]
+
+
+def raw_head(port, target, fields=()):
+    """The head of an answer, byte for byte."""
+    with Connection(port) as connection:
+        connection.request("GET", target, fields)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.receive_some()
+        return head.partition(b"\r\n\r\n")[0]
+
+
+def assert_no_field(forms, target, fields=()):
+    """No line of the head begins with what was injected, and nothing in it is unprintable."""
+    head = raw_head(forms.server.port, target, fields)
+    assert not re.search(rb"(?im)^(x-injected|set-cookie)|[^\x20-\x7e\r\n]|\r(?!\n)|(?<!\r)\n", head), head
+    assert b"\r\n\r\n" not in head and b"<script>" not in head.partition(b"filename")[0], head
+
+
+@pytest.mark.parametrize("injection", INJECTIONS, ids=[str(number) for number in range(len(INJECTIONS))])
+def test_case_22_ceph_no_name_or_type_becomes_a_field(forms, injection):
+    """Wherever text of strangers comes near a head: names, types, labels, and what the query or the preflight asks for."""
+    key = f"injected-{INJECTIONS.index(injection)}"
+    forms.api.put_new(key, CONTENT)
+    asked = {"bucket": BUCKET, "key": key, "permission": "read"}
+    for name in ("filename", "content_type", "label"):
+        for form in ("token", "link"):
+            answer = forms.api.call("POST", "/vk/v1/signed-urls", {**asked, name: injection, "form": form})
+            assert answer.status in (201, 400), (name, answer)
+            if answer.status == 201:
+                assert_no_field(forms, target_of(answer.json["url"]))
+    for name in ("contentDisposition", "contentType"):
+        value = f"attachment; filename*=UTF-8''{urllib.parse.quote(injection)}" if name == "contentDisposition" else injection
+        for each in (injection, value):
+            answer = forms.api.call("POST", forms.path(key, "/signed"), {name: each})
+            assert answer.status in (200, 400), (name, answer)
+            if answer.status == 200:
+                assert_no_field(forms, target_of(answer.json["signedUrl"]))
+    quoted = urllib.parse.quote(injection, safe="")
+    for form, target in forms.reading(key).items():
+        for query in (f"response-content-disposition={quoted}", f"response-content-disposition=attachment%3B%20filename%3D{quoted}"):
+            assert_no_field(forms, with_query(target, f"{query}&response-content-type={quoted}"))
+    begun = forms.api.call("POST", "/api/v1/files/upload", {"filename": injection, "content_type": TYPE})
+    flexportal = forms.flexportal(action="upload", fileName=injection, contentType=TYPE)
+    temporary = {"tempUploads": [{"name": injection, "size": 5, "resumable": False}]}
+    redivis = forms.done("POST", f"{TABLE}/tempUploads", temporary)["results"][0]
+    for url in (begun.json["upload_url"], flexportal["url"], redivis["url"]):
+        assert forms.ask("PUT", target_of(url), (), BODY).status == 200
+    file_id = begun.json["file_id"]
+    forms.done("GET", f"/api/v1/files/{file_id}/confirm")
+    forms.done("POST", f"{TABLE}/rawFiles", {"files": [{"name": injection, "tempUploadId": redivis["id"]}]})
+    assert_no_field(forms, target_of(forms.done("GET", f"/api/v1/files/{file_id}/download")["download_url"]))
+    assert_no_field(forms, target_of(forms.flexportal(fileId=flexportal["fileId"], action="view")["url"]))
+    assert_no_field(forms, target_of(forms.done("POST", f"/api/v1/rawFiles/{redivis['id']}/signedUrl", {"duration": 60})))
+    for path in (f"/o/{BUCKET}/{quoted}", f"/l/{quoted}", f"/oss/v2/signedresources/{quoted}", f"/api/v1/rawFiles/{quoted}", f"/{quoted}"):
+        for query in ("", f"?cat={quoted}", f"?token={quoted}"):
+            assert_no_field(forms, path + query)
+
+
+# --- 10, 20, 26: what browsers and caches are told
+
+
+def everywhere(forms):
+    """Requests of every kind: URLs of every form, good and not; calls of every API; what there is not."""
+    if forms.object("everywhere") is None:
+        forms.api.put_new("everywhere", CONTENT)
+    for target in [*forms.reading("everywhere").values(), forms.api.target("everywhere", uses=1), f"/o/{BUCKET}/everywhere"]:
+        yield from ((method, at) for at in (target, target[:-4] + "AAAA") for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
+    paths = [*exchange(forms.server.port, "GET", "/openapi.json").json["paths"], "/", "/*", "/files/", "/u/x", "/nothing", "/favicon.ico"]
+    for path in paths:
+        path = path.replace("{bucket}", BUCKET).replace("{bucketKey}", BUCKET).replace("{key}", "a.txt").replace("{objectKey}", "a.txt")
+        yield from ((method, re.sub(r"\{\w+\}", "x", path)) for method in ("GET", "HEAD", "OPTIONS", "POST", "PATCH"))
+
+
+def test_case_10_rustfs_no_origin_is_let_in_with_credentials(forms):
+    """`*` for what a URL alone permits; never an origin, never credentials."""
+    n_open = 0
+    for method, target in everywhere(forms):
+        for origin in ("https://evil.example", "null", forms.server.url):
+            fields = {"Origin": origin, "Cookie": "vk_aaaaaaaa=x", "Authorization": f"Bearer {provisioned.BEARER}"}
+            if method == "OPTIONS":
+                fields |= {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization, cookie"}
+            answer = forms.ask(method, target, fields, b"" if method in ("PUT", "POST", "PATCH") else None)
+            # That vendor's page has it on this one answer, with the literal `*`, with which no browser sends or shows anything.
+            named = (method, target) == ("POST", forms.path("a.txt", "/signed")) and answer["access-control-allow-origin"] == "*"
+            assert named or answer.get("access-control-allow-credentials") is None, (method, target, answer)
+            assert answer.get("access-control-allow-origin") in (None, "*"), (method, target, answer)
+            n_open += answer.get("access-control-allow-origin") == "*"
+            if target.startswith("/vk/v1"):
+                assert answer.get("access-control-allow-origin") is None, (method, target, answer)
+    assert n_open > 100
+
+
+def test_case_20_rails_no_cookie_is_kept_by_caches(forms):
+    """Cookies only where nobody keeps the answer; what anybody may keep has none. Also where the bucket is public."""
+    chief, cookies, public = Api(forms.server, provisioned.ADMIN_BEARER), 0, 0
+    for is_public in (False, True):
+        assert chief.call("PATCH", f"/vk/v1/buckets/{BUCKET}", {"public": is_public}).status == 200
+        targets = list(everywhere(forms))
+        for form in ("token", "link"):
+            for navigation in ({}, {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}):
+                target = forms.api.target("everywhere", form=form, uses=1)
+                targets += [("GET", target)]
+                answer = forms.ask("GET", target, navigation)
+                page = re.search(rb'name="nonce" value="([^"]+)"', answer.body)
+                answers = [answer]
+                if page:
+                    form_type = {**navigation, "Content-Type": "application/x-www-form-urlencoded"}
+                    answers.append(forms.ask("POST", target, form_type, b"nonce=" + page[1]))
+                for answer in answers:
+                    cookies += answer.get("set-cookie") is not None
+                    assert answer["cache-control"] == "no-store", answer
+        for method, target in targets:
+            answer = forms.ask(method, target, {"Accept": "text/html"}, b"" if method in ("PUT", "POST", "PATCH") else None)
+            if answer.get("set-cookie") is not None:
+                cookies += 1
+                assert answer["cache-control"] == "no-store", (method, target, answer)
+            public += "public" in (answer.get("cache-control") or "")
+    assert chief.call("PATCH", f"/vk/v1/buckets/{BUCKET}", {"public": False}).status == 200
+    assert cookies > 4 and public > 0
+
+
+def test_case_26_capgo_a_preflight_reaches_no_store(forms):
+    """It needs no credential, so it is told nothing: the same for what is there and for what is not, with whatever it brings. Never a 500."""
+    before = forms.everything()
+    limited = {form: forms.api.target("a.txt", form=form, uses=1) for form in ("token", "link")}
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Offset": "0", "Upload-Metadata": "filename x"}
+    asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable"}
+    for fields in ({}, tus, asked, {**tus, **asked}, {"Content-Length": "5"}, {"Expect": "100-continue"}):
+        for method, target in everywhere(forms):
+            if method == "OPTIONS":
+                body = BODY if fields.keys() >= {"Content-Length"} else None
+                answer = forms.ask(method, target, {k: v for k, v in fields.items() if k != "Content-Length"}, body)
+                assert answer.status in (204, 404, 405), (target, fields, answer)
+        found = forms.object("a.txt")
+        pairs = [
+            (f"/o/{BUCKET}/a.txt", f"/o/{BUCKET}/none"),
+            (f"/o/{provisioned.OTHER_BUCKET}/secret.txt", "/o/none/none"),
+            (limited["link"], "/l/" + "A" * 22),
+            (f"/api/v1/rawFiles/{found['raw_file_id']}", "/api/v1/rawFiles/none"),
+            (f"/api/v1/files/{found['file_number']}", "/api/v1/files/1"),
+            (object_path("a.txt"), object_path("none", "none")),
+            (forms.path("a.txt"), "/oss/v2/buckets/none/objects/none"),
+            *((target, target[:-4] + "AAAA") for target in forms.reading("a.txt").values() if "?" not in target or "region" in target),
+        ]
+        for there, none in pairs:
+            one, other = (without_date(forms.ask("OPTIONS", target, {k: v for k, v in fields.items() if k != "Content-Length"})) for target in (there, none))
+            assert one == other, (there, none)
+    assert forms.everything() == before | {(BUCKET, "everywhere"): forms.everything()[BUCKET, "everywhere"]}
+    for target in limited.values():
+        assert forms.ask("GET", target).status == 200, "a preflight uses nothing"
+
+
+# --- 24: prefixes and names that begin alike
+
+
+def test_case_24_hackerone_a_prefix_ends_at_a_slash(forms):
+    """`a/1/` is not `a/12`; nothing is not everything; `tenant-1` is not `tenant-12`."""
+    api, chief = forms.api, Api(forms.server, provisioned.ADMIN_BEARER)
+    for key in ("a/1/x", "a/12/x", "a/1"):
+        api.put_new(key, CONTENT if key == "a/1/x" else SECRET)
+    asked = {"bucket": BUCKET, "permission": "read"}
+    for prefix, expected in (("", (403, "missing_scope")), ("a/1", (400, "invalid")), ("/", (400, "invalid")), ("a//", (400, "invalid")), ("a/../", (400, "invalid"))):
+        assert told(api.call("POST", "/vk/v1/signed-urls", {**asked, "prefix": prefix})) == expected, prefix
+    for more in ({"permission": "write"}, {"uses": 1}, {"form": "link"}):
+        assert told(api.call("POST", "/vk/v1/signed-urls", {**asked, "prefix": "a/1/", **more})) == (400, "invalid"), more
+    query = urllib.parse.urlsplit(forms.done("POST", "/vk/v1/signed-urls", {**asked, "prefix": "a/1/"})["url"]).query
+    signed = [query, own(catu={tokens.PATH: {tokens.PREFIX: f"/o/{BUCKET}/a/1/"}}).partition("?")[2]]
+    for query in signed:
+        assert forms.ask("GET", f"/o/{BUCKET}/a/1/x?{query}").body == CONTENT.bytes()
+        for other in ("a/12/x", "a/1", "a/1%2F..%2F12%2Fx", "a/12", "a/", "a", ""):
+            answer = forms.ask("GET", f"/o/{BUCKET}/{other}?{query}")
+            assert answer.status in (403, 404) and answer.code in ("wrong_path", "object_gone", "invalid_signature"), (other, answer)
+        assert forms.ask("GET", f"/o/{BUCKET}/a/1/?{query}").status in (403, 404), "nothing is listed"
+    # Signed offline by who may not grant everything.
+    for prefix, code in ((f"/o/{BUCKET}/", "issuer_disabled"), (f"/o/{BUCKET}", "invalid_signature"), ("/o/", "wrong_path"), (f"/o/{BUCKET}/a/1", "invalid_signature"), ("", "invalid_signature")):
+        answer = forms.ask("GET", own(f"/o/{BUCKET}/a/12/x", catu={tokens.PATH: {tokens.PREFIX: prefix}}))
+        assert told(answer) == (403, code), (prefix, answer)
+    limits = {"algorithm": "HS256", "owner": provisioned.API_KEY}
+    for prefixes in (["a/1"], [""], ["/"], []):
+        answer = chief.call("POST", "/vk/v1/signing-keys", {**limits, "kid": f"limited-{prefixes}", "prefixes": prefixes})
+        assert told(answer) == (400, "invalid"), (prefixes, answer)
+    # What is taken back is what is meant.
+    targets = {key: api.target(key) for key in ("a/1/x", "a/12/x", "a/1")}
+    forms.done("POST", "/vk/v1/revocations", {"bucket": BUCKET, "prefix": "a/1/"})
+    assert {key: forms.ask("GET", target).status for key, target in targets.items()} == {"a/1/x": 410, "a/12/x": 200, "a/1": 200}
+    assert api.call("POST", "/vk/v1/revocations", {"bucket": BUCKET, "prefix": "a/1"}).status == 400
+
+
+def test_case_24_hackerone_a_tenant_s_name_is_compared_whole(serve, monkeypatch):
+    """Another whose name begins with it, or that it begins with."""
+    longer = provisioned.BOOTSTRAP.replace('"tenant-2"', '"tenant-12"')
+    monkeypatch.setattr(provisioned, "BOOTSTRAP", longer)
+    server = serve()
+    one = Forms(server)
+    twelve = Forms(server, "tenant-12", provisioned.OTHER_BEARER, provisioned.OTHER_BUCKET)
+    upload = one.flexportal(action="upload", fileName="a", contentType=TYPE)
+    assert one.ask("PUT", target_of(upload["url"]), (), SECRET.bytes()).status == 200
+    for asking, tenant in ((twelve, "tenant-1"), (one, "tenant-12"), (one, "tenant-"), (one, "tenant-1 "), (one, ""), (one, "Tenant-1")):
+        answer = asking.api.call("POST", "/v1/files/url", {"fileId": upload["fileId"]}, {"Tenant-ID": tenant})
+        expected = {"tenant-1 ": 200}.get(tenant, 403)
+        assert answer.status == expected, (tenant, answer)
+    assert told(twelve.api.call("POST", "/v1/files/url", {"fileId": upload["fileId"]}, {"Tenant-ID": "tenant-12"})) == (404, "NOT_FOUND")
+    bucket = f"files-{one.tenant}"
+    for path in (f"/vk/v1/buckets/{bucket}", f"/vk/v1/buckets/{bucket}/objects", f"/vk/v1/buckets/{bucket}2/objects"):
+        assert twelve.api.call("GET", path).status == 404, path
+    key = upload["fileId"].removeprefix("file_") + "/a"
+    for kid, tenant in ((provisioned.OTHER_KID, "tenant-1"), (provisioned.OTHER_KID, "tenant-12"), (provisioned.KID, "tenant-12")):
+        answer = one.ask("GET", own(f"/o/{bucket}/{key}", iss=tenant, kid=kid, secret=provisioned.OTHER_SIGNING_SECRET))
+        assert told(answer) == (403, "invalid_signature"), (kid, tenant)
+
+
+# --- 29: bytes are counted
+
+
+@pytest.mark.parametrize("form", ["token", "link", "autodesk"])
+def test_case_29_a_range_is_a_use_like_any_other(forms, form):
+    """All but the first byte, or piece by piece: it is one holder's, and then it is used up. Nobody else gets a byte."""
+    content = Content(f"{SEED} ranged {form}", 100_000)
+    key = f"ranged/{form}"
+    forms.api.put_new(key, content)
+
+    def limited():
+        if form == "autodesk":
+            return target_of(forms.done("POST", forms.path(key, "/signed"), {"singleUse": True})["signedUrl"])
+        return forms.api.target(key, form=form, uses=1)
+
+    in_use, used_up = ((404, 404) if form == "autodesk" else (409, 410))
+    for ranges in ([(1, None), (0, 1)], [(0, 50_000), (50_000, None)], [(99_999, None), (0, 99_999)], [(n, n + 10_000) for n in range(0, 100_000, 10_000)]):
+        target = limited()
+        holder = Client(forms.server, target, content)
+        for number, (start, end) in enumerate(ranges):
+            assert holder.get(start, end) == 206, (ranges, number)
+            is_last = number == len(ranges) - 1
+            for some in ((1, None), (0, 1), (None, None), (start, end), (99_999, None)):
+                stranger = Client(forms.server, target, content, f"127.0.{number}.77", "stranger")
+                assert stranger.get(*some) == (used_up if is_last else in_use), (ranges, number, some)
+                assert stranger.received_bytes == 0
+        assert holder.is_complete
+        # Also the same program at the same address, without the secret.
+        for some in ((1, None), (None, None), (0, 1)):
+            again = Client(forms.server, target, content)
+            assert again.get(*some) == used_up, (ranges, some)
+    # What counts nothing gives no byte: HEAD, a range that there is not, a precondition.
+    target = limited()
+    for method, fields, status in (
+        ("HEAD", {}, 200),
+        ("HEAD", {"Range": "bytes=1-"}, None),
+        ("GET", {"Range": f"bytes={content.size}-"}, 416),
+        ("GET", {"If-Match": '"other"', "Range": "bytes=1-"}, 412),
+    ):
+        answer = forms.ask(method, target, fields)
+        assert status is None or answer.status == status, (method, fields, answer)
+        assert content.part(0, 50) not in answer.body and content.part(50_000, 50_050) not in answer.body
+    several = forms.ask("GET", target, {"Range": "bytes=1-99998,0-0"})
+    assert several.status == 206 and several["valetkey-session" if form != "autodesk" else "content-type"]
+    assert Client(forms.server, target, content, "127.0.0.99", "stranger").get(1, None) in (in_use, used_up)
