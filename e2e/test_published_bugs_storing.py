@@ -1,5 +1,7 @@
-"""Security bugs that others have published, tried on this server: what is stored, and where. `docs/published-bugs.md` has the table of all."""
+"""Security bugs that others have published, tried on this server: what is stored, and where.
+`docs/published-bugs.md` has the table of all."""
 
+import hashlib
 import json
 import re
 import urllib.parse
@@ -141,10 +143,10 @@ MANIFESTS = {
     "symlink": ({"X-Symlink-Target": "others/secret.txt", "X-Symlink-Target-Account": "tenant-2"}, b""),
     "copy": ({"x-amz-copy-source": "/others/secret.txt"}, b""),
     "compose": ({"x-goog-component-count": "2"}, b"<ComposeRequest><Component><Name>secret.txt</Name></Component></ComposeRequest>"),
-    "parts": ({"Content-Type": "application/xml"}, b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"),
+    "parts": ({"Content-Type": "text/xml"}, b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"),
     "entity": ({"Content-Type": "text/xml"}, b'<!DOCTYPE x [<!ENTITY y SYSTEM "file:///etc/passwd">]><x>&y;</x>'),
     "include": ({"Content-Type": "text/html", "Surrogate-Control": 'content="ESI/1.0"'}, b'<esi:include src="/o/others/secret.txt"/>'),
-    "archive": ({"x-amz-meta-snowball-auto-extract": "true", "Content-Type": "application/x-tar"}, b"../../others/secret.txt" + bytes(1001)),
+    "archive": ({"x-amz-meta-snowball-auto-extract": "true", "Content-Type": "application/x-tar"}, b"../../others/x" + bytes(1010)),
     "tus concatenation": ({"Upload-Concat": "final;/u/a /u/b", "Tus-Resumable": "1.0.0"}, b""),
 }
 
@@ -191,8 +193,9 @@ def test_case_14_swift_an_upload_is_put_together_of_its_own_parts(forms):
 def test_case_19_rails_what_a_client_says_of_itself_is_not_believed(forms):
     """Fields that nobody was asked for are refused by the native API, and play no part elsewhere; no flag of theirs skips a rule."""
     asked = {"bucket": BUCKET, "key": "flags", "permission": "write"}
-    flags = {"identified": True, "analyzed": True, "verified": True, "tenant": provisioned.OTHER_TENANT, "issuer": "chief", "link_id": "lnk_x"}
-    flags |= {"metadata": {"identified": True}, "scopes": ["*"], "state": "active", "uses_left": 9, "signing_key": "x", "dialect": "autodesk"}
+    flags = {**dict.fromkeys(("identified", "analyzed", "verified"), True), "tenant": provisioned.OTHER_TENANT, "issuer": "chief"}
+    flags |= {"metadata": {"identified": True}, "scopes": ["*"], "state": "active", "uses_left": 9, "signing_key": "x"}
+    flags |= {"link_id": "lnk_x", "dialect": "autodesk"}
     for name, value in flags.items():
         answer = forms.api.call("POST", "/vk/v1/signed-urls", {**asked, name: value})
         assert told(answer) == (400, "invalid"), (name, answer)
@@ -207,7 +210,7 @@ def test_case_19_rails_what_a_client_says_of_itself_is_not_believed(forms):
     assert forms.object("flags") is None
     assert forms.ask("PUT", ruled, {"Content-Type": "image/png", **said, "X-Size": "9", "ETag": '"x"', "X-Sha256": "0"}, BODY).status == 201
     row = forms.object("flags")
-    assert (row["size_bytes"], row["content_type"], row["sha256"]) == (5, "image/png", "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5")
+    assert (row["size_bytes"], row["content_type"], row["sha256"]) == (5, "image/png", hashlib.sha256(BODY).hexdigest())
     # FlexPortal takes fields that it does not know, and Redivis' too: without any effect.
     sent = {**flags, "fileSize": 9, "fileId": "file_x", "url": "x", "success": False, "tenantId": provisioned.OTHER_TENANT}
     begun = forms.flexportal(action="upload", fileName="flags", contentType=TYPE, **{k: v for k, v in sent.items() if k != "fileId"})
@@ -362,12 +365,12 @@ def test_case_13_s3_proxy_what_is_allowed_is_what_is_opened(forms):
     # The same object, spelt otherwise.
     for same in ("public%2Fpage.txt", "%70ublic%2fpage.txt", "public/page%2Etxt"):
         assert forms.ask("GET", f"/o/{BUCKET}/{same}?{token}").body == CONTENT.bytes(), same
-    others = "private/page.txt private%2Fpage.txt public%2F..%2Fprivate%2Fpage.txt public/..%2Fprivate/page.txt public/%2e%2e/private/page.txt"
-    others += " public/.%2E/private%2fpage.txt public%252F..%252Fprivate%252Fpage.txt public/%252e%252e/private/page.txt public%5C..%5Cprivate/page.txt"
-    others += " ../reports/private/page.txt public/../private/page.txt /private/page.txt public//../private/page.txt public;/../private/page.txt"
-    others += " public/page.txt%2F..%2F..%2Fprivate%2Fpage.txt public%00/private/page.txt PUBLIC/page.txt public%2fprivate%2fpage.txt"
+    others = "private/page.txt private%2Fpage.txt PUBLIC/page.txt public%2fprivate%2fpage.txt public%00/private/page.txt".split()
+    up = "%2F..%2F /..%2F /%2e%2e/ /.%2E/ %252F..%252F /%252e%252e/ %5C..%5C /../ //../ ;/../ /./../ %2f%2e%2e%2f".split()
+    others += [f"public{spelt}private/page.txt" for spelt in up] + [f"public{spelt}private%2Fpage.txt" for spelt in up]
+    others += ["../reports/private/page.txt", "/private/page.txt", "public/page.txt%2F..%2F..%2Fprivate%2Fpage.txt"]
     exact = own(f"/o/{BUCKET}/public/page.txt").partition("?")[2]
-    for spelt in others.split(" "):
+    for spelt in others:
         for bearer in (token, exact):
             for base in ("", "http://localhost"):
                 answer = forms.ask("GET", f"{base}/o/{BUCKET}/{spelt}?{bearer}")
@@ -385,8 +388,10 @@ def test_case_13_s3_proxy_a_key_limited_to_a_bucket_stays_in_it(forms):
     limited = Api(forms.server, made["secret"])
     before = forms.everything()
     for up in ("..%2F", "../", "%2e%2e%2f", "%2e%2e/", "..%252F", "..%5C"):
-        for rest in (f"{up}{up}{BUCKET}%2Fobjects%2Fprivate%2Fpage.txt", f"{up}{BUCKET}/private%2Fpage.txt", f"{up}{up}{BUCKET}/objects/private%2Fpage.txt"):
-            for path in (f"/vk/v1/buckets/limited/objects/{rest}", f"/vk/v1/buckets/limited%2F{rest}", f"/oss/v2/buckets/limited/objects/{rest}"):
+        page = "private%2Fpage.txt"
+        for rest in (f"{up}{up}{BUCKET}%2Fobjects%2F{page}", f"{up}{BUCKET}/{page}", f"{up}{up}{BUCKET}/objects/{page}"):
+            bases = ("/vk/v1/buckets/limited/objects/", "/vk/v1/buckets/limited%2F", "/oss/v2/buckets/limited/objects/")
+            for path in (base + rest for base in bases):
                 for method in ("GET", "DELETE"):
                     answer = limited.call(method, path)
                     assert answer.status in (400, 403, 404, 405) and SECRET.bytes() not in answer.body, (method, path, answer)
@@ -405,7 +410,8 @@ def test_case_24_hackerone_a_prefix_ends_at_a_slash(forms):
     for key in ("a/1/x", "a/12/x", "a/1"):
         api.put_new(key, CONTENT if key == "a/1/x" else SECRET)
     asked = {"bucket": BUCKET, "permission": "read"}
-    for prefix, expected in (("", (403, "missing_scope")), ("a/1", (400, "invalid")), ("/", (400, "invalid")), ("a//", (400, "invalid")), ("a/../", (400, "invalid"))):
+    for prefix in ("", "a/1", "/", "a//", "a/../", "../"):
+        expected = (400, "invalid") if prefix else (403, "missing_scope")
         assert told(api.call("POST", "/vk/v1/signed-urls", {**asked, "prefix": prefix})) == expected, prefix
     for more in ({"permission": "write"}, {"uses": 1}, {"form": "link"}):
         assert told(api.call("POST", "/vk/v1/signed-urls", {**asked, "prefix": "a/1/", **more})) == (400, "invalid"), more
@@ -418,7 +424,8 @@ def test_case_24_hackerone_a_prefix_ends_at_a_slash(forms):
             assert answer.status in (403, 404) and answer.code in ("wrong_path", "object_gone", "invalid_signature"), (other, answer)
         assert forms.ask("GET", f"/o/{BUCKET}/a/1/?{query}").status in (403, 404), "nothing is listed"
     # Signed offline by who may not grant everything.
-    for prefix, code in ((f"/o/{BUCKET}/", "issuer_disabled"), (f"/o/{BUCKET}", "invalid_signature"), ("/o/", "wrong_path"), (f"/o/{BUCKET}/a/1", "invalid_signature"), ("", "invalid_signature")):
+    codes = {f"/o/{BUCKET}/": "issuer_disabled", "/o/": "wrong_path", f"/o/{BUCKET}/a/1": "invalid_signature"}
+    for prefix, code in {**codes, f"/o/{BUCKET}": "invalid_signature", "": "invalid_signature"}.items():
         answer = forms.ask("GET", own(f"/o/{BUCKET}/a/12/x", catu={tokens.PATH: {tokens.PREFIX: prefix}}))
         assert told(answer) == (403, code), (prefix, answer)
     limits = {"algorithm": "HS256", "owner": provisioned.API_KEY}
