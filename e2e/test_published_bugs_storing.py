@@ -376,6 +376,20 @@ def test_case_13_s3_proxy_what_is_allowed_is_what_is_opened(forms):
                 answer = forms.ask("GET", f"{base}/o/{BUCKET}/{spelt}?{bearer}")
                 assert answer.status in (403, 404) and SECRET.bytes() not in answer.body, (spelt, answer)
                 assert answer.code in ("wrong_path", "object_gone", "invalid_signature"), (spelt, answer)
+    # What looks like a slash in a key is none: another object, for whose URL alone it is there.
+    twins = {"twins/page.txt": CONTENT, "twins%2Fpage.txt": Content("twin", 20), "twins%252Fpage.txt": Content("triplet", 30)}
+    for key, content in twins.items():
+        forms.api.put_new(key, content)
+    for key, content in twins.items():
+        for form, target in forms.reading(key).items():
+            assert forms.ask("GET", target).body == content.bytes(), (form, key)
+        query = own(f"/o/{BUCKET}/{urllib.parse.quote(key)}").partition("?")[2]
+        for other in twins:
+            answer = forms.ask("GET", f"/o/{BUCKET}/{urllib.parse.quote(other)}?{query}")
+            if other == key:
+                assert answer.body == content.bytes(), key
+            else:
+                assert told(answer) == (403, "wrong_path"), (key, other)
     for bucket in (f"{BUCKET}%2Fprivate", f"{BUCKET}%2F..%2F{BUCKET}", f"others%2F..%2F{BUCKET}", f"%2e%2e/{BUCKET}"):
         assert forms.ask("GET", f"/o/{bucket}/page.txt?{token}").status in (403, 404), bucket
 
