@@ -16,7 +16,7 @@ from harness.api import Api, object_path
 from harness.content import Content
 from harness.forms import TABLE, TYPE, WRITING, Forms, told, with_query
 from harness.http import Connection, target_of
-from harness.published import CONTENT, KEY, SECRET, decoded, own, without_date
+from harness.published import CONTENT, KEY, SECRET, own, without_date
 
 BODY = b"12345"
 BUCKET = provisioned.BUCKET
@@ -177,7 +177,7 @@ def test_case_14_swift_an_upload_is_put_together_of_its_own_parts(forms):
     assert forms.ask("PUT", target_of(elsewhere["urls"][0]), (), BODY).status == 200
     for key in (theirs["uploadKey"], elsewhere["uploadKey"], mine["uploadKey"][:-4] + "AAAA", "../" + mine["uploadKey"], ""):
         answer = forms.api.call("POST", forms.path("composed", "/signeds3upload"), {"uploadKey": key})
-        assert answer.status in (400, 403, 404), (key, answer)
+        assert told(answer) == (400, "InvalidUploadKey"), (key, answer)
     temporary = {"tempUploads": [{"name": "theirs", "size": SECRET.size, "resumable": False}]}
     upload = other.done("POST", f"{TABLE}/tempUploads", temporary)["results"][0]
     assert other.ask("PUT", target_of(upload["url"]), (), SECRET.bytes()).status == 200
@@ -371,11 +371,11 @@ def test_case_13_s3_proxy_what_is_allowed_is_what_is_opened(forms):
     others += ["../reports/private/page.txt", "/private/page.txt", "public/page.txt%2F..%2F..%2Fprivate%2Fpage.txt"]
     exact = own(f"/o/{BUCKET}/public/page.txt").partition("?")[2]
     for spelt in others:
-        for bearer in (token, exact):
+        key = urllib.parse.unquote(spelt)
+        is_within = key.startswith("public/") and not re.search(r"(^|/)\.{0,2}(/|$)", key)
+        for bearer, expected in ((token, (404, "object_gone") if is_within else (403, "wrong_path")), (exact, (403, "wrong_path"))):
             for base in ("", "http://localhost"):
-                answer = forms.ask("GET", f"{base}/o/{BUCKET}/{spelt}?{bearer}")
-                assert answer.status in (403, 404) and SECRET.bytes() not in answer.body, (spelt, answer)
-                assert answer.code in ("wrong_path", "object_gone", "invalid_signature"), (spelt, answer)
+                assert told(forms.ask("GET", f"{base}/o/{BUCKET}/{spelt}?{bearer}")) == expected, spelt
     # What looks like a slash in a key is none: another object, for whose URL alone it is there.
     twins = {"twins/page.txt": CONTENT, "twins%2Fpage.txt": Content("twin", 20), "twins%252Fpage.txt": Content("triplet", 30)}
     for key, content in twins.items():
@@ -391,7 +391,7 @@ def test_case_13_s3_proxy_what_is_allowed_is_what_is_opened(forms):
             else:
                 assert told(answer) == (403, "wrong_path"), (key, other)
     for bucket in (f"{BUCKET}%2Fprivate", f"{BUCKET}%2F..%2F{BUCKET}", f"others%2F..%2F{BUCKET}", f"%2e%2e/{BUCKET}"):
-        assert forms.ask("GET", f"/o/{bucket}/page.txt?{token}").status in (403, 404), bucket
+        assert told(forms.ask("GET", f"/o/{bucket}/page.txt?{token}")) == (403, "wrong_path"), bucket
 
 
 def test_case_13_s3_proxy_a_key_limited_to_a_bucket_stays_in_it(forms):
@@ -433,10 +433,9 @@ def test_case_24_hackerone_a_prefix_ends_at_a_slash(forms):
     signed = [query, own(catu={tokens.PATH: {tokens.PREFIX: f"/o/{BUCKET}/a/1/"}}).partition("?")[2]]
     for query in signed:
         assert forms.ask("GET", f"/o/{BUCKET}/a/1/x?{query}").body == CONTENT.bytes()
-        for other in ("a/12/x", "a/1", "a/1%2F..%2F12%2Fx", "a/12", "a/", "a", ""):
+        for other in ("a/12/x", "a/1", "a/1/", "a/1%2F..%2F12%2Fx", "a/12", "a/", "a", ""):
             answer = forms.ask("GET", f"/o/{BUCKET}/{other}?{query}")
-            assert answer.status in (403, 404) and answer.code in ("wrong_path", "object_gone", "invalid_signature"), (other, answer)
-        assert forms.ask("GET", f"/o/{BUCKET}/a/1/?{query}").status in (403, 404), "nothing is listed"
+            assert told(answer) == (403, "wrong_path"), (other, answer)
     # Signed offline by who may not grant everything.
     codes = {f"/o/{BUCKET}/": "issuer_disabled", "/o/": "wrong_path", f"/o/{BUCKET}/a/1": "invalid_signature"}
     for prefix, code in {**codes, f"/o/{BUCKET}": "invalid_signature", "": "invalid_signature"}.items():
