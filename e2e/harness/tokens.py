@@ -10,6 +10,10 @@ HS256 = 5
 ISS, EXP, NBF, IAT, CTI = 1, 4, 5, 6, 7
 CATREPLAY, CATNIP, CATU, CATM = 308, 311, 312, 313
 PATH, EXACT, PREFIX = 3, 0, 1
+# The server's private claim, a map; some of its keys, and what it calls the APIs.
+PRIVATE = -0x766B657A
+DIALECT, FILE_NAME, CONTENT_TYPE, LABEL = 0, 4, 5, 12
+DIALECTS = {"autodesk": 1, "redivis": 2, "datalab": 3, "flexportal": 4}
 
 
 class Tagged:
@@ -20,8 +24,17 @@ class Tagged:
         self.value = value
 
 
+class Encoded:
+    """What is encoded already, well or badly."""
+
+    def __init__(self, encoding):
+        self.encoding = encoding
+
+
 def cbor(value):
     """The deterministic encoding (RFC 8949, section 4.2.1) of what tokens are made of."""
+    if isinstance(value, Encoded):
+        return value.encoding
     if isinstance(value, Tagged):
         return _head(6, value.tag) + cbor(value.value)
     if isinstance(value, int):
@@ -55,7 +68,7 @@ def claims(tenant, path, now, lifetime=600, methods=("GET", "HEAD"), **more):
         "catu": (CATU, {PATH: {EXACT: path}}),
         "catm": (CATM, list(methods)),
     }
-    labels = {"nbf": NBF, "catnip": CATNIP, "catreplay": CATREPLAY, **{name: label for name, (label, _) in made.items()}}
+    labels = {"nbf": NBF, "catnip": CATNIP, "catreplay": CATREPLAY, "private": PRIVATE, **{name: label for name, (label, _) in made.items()}}
     payload = {label: value for label, value in made.values()}
     for name, value in more.items():
         if value is None:

@@ -174,6 +174,9 @@ impl From<ReceiveError> for ApiError {
     }
 }
 
+/// An upload of only a part of an object, which would destroy the rest of it.
+pub(crate) const PARTIAL: &str = "Content-Range is not supported here: send the whole object";
+
 /// 400 with a reason.
 pub(crate) fn bad(reason: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::Reason(StatusCode::BAD_REQUEST, reason.into())

@@ -50,6 +50,10 @@ impl Face for AutodeskFace<'_> {
         crate::errors::unreadable(StatusCode::BAD_REQUEST, "the upload broke off")
     }
 
+    fn partial_upload(&self) -> Response<ResponseBody> {
+        errors::reason(StatusCode::BAD_REQUEST, errors::PARTIAL)
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
         let mut answer = errors::json(StatusCode::OK, &object_body(object, self.public_url));

@@ -1,6 +1,6 @@
 //! What is where.
 
-use crate::errors::{self, ApiError, Gateway, Place, bad, json};
+use crate::errors::{self, ApiError, Gateway, PARTIAL, Place, bad, json};
 use crate::face::AutodeskFace;
 use crate::translate::{
     access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, download_body, download_request,
@@ -12,7 +12,7 @@ use crate::wire::{CompleteBody, PageBody, md5_of_etag};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -336,6 +336,9 @@ impl Autodesk {
         let principal = self.principal(call)?;
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
+        if is_partial(&call.parts) {
+            return Err(bad(PARTIAL));
+        }
         let unread = |_| ServiceError::Refused(Refusal::DigestMismatch);
         let declared_sha1 = declared_sha1(&call.parts.headers).map_err(unread)?;
         let headers = WriteHeaders::read(&call.parts.headers).map_err(unread)?.with_sha1(declared_sha1);
@@ -541,6 +544,11 @@ fn not_to_be_replaced(error: ServiceError, conditional: bool) -> ApiError {
         ServiceError::Refused(Refusal::Exists) if !conditional => Gateway::NoPrivilege.into(),
         error => error.into(),
     }
+}
+
+/// Whether only a part of an object is being sent: stored as if it were the whole, it would destroy what is there (RFC 9110 §14.5).
+pub(crate) fn is_partial(parts: &Parts) -> bool {
+    parts.method == Method::PUT && parts.headers.contains_key(CONTENT_RANGE)
 }
 
 fn is_conditional(parts: &Parts) -> bool {

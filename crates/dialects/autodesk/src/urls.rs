@@ -2,7 +2,7 @@
 
 use crate::errors::{ApiError, Place};
 use crate::face::AutodeskFace;
-use crate::routes::{Autodesk, MAX_PARTS, method_not_allowed, nothing};
+use crate::routes::{Autodesk, MAX_PARTS, is_partial, method_not_allowed, nothing};
 use crate::translate::{is_type, quote_validators};
 use crate::wire::hex;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
@@ -35,6 +35,7 @@ impl Autodesk {
         // Only at its own path is a URL taken back.
         let is_revocable = !matches!(credential, Some(PresentedCredential::LinkInBucket { .. }));
         let mut answer = match credential {
+            _ if is_partial(&parts) => signed.refuse_partial_upload(&face, []),
             Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
             None => signed.refuse(&face, Refusal::UnknownLink, &parts, connection),
         };

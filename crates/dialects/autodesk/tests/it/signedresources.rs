@@ -86,6 +86,23 @@ fn put_replaces() {
 }
 
 #[test]
+fn a_part_is_not_taken_for_the_whole() {
+    let world = world();
+    world.put("a.txt", b"0123456789");
+    let id = world.sign("a.txt?access=readwrite", "{}");
+    let object = "/oss/v2/buckets/apptestbucket/objects/a.txt";
+    for range in ["bytes 5-9/10", "bytes 0-4/10", "bytes 0-4/5", "bytes */10", ""] {
+        let headers = [("Authorization", "Bearer tok-1"), ("Content-Range", range)];
+        for url in [id.as_str(), object] {
+            let put = world.call("PUT", url, &headers, b"56789");
+            put.refused(400, "Content-Range is not supported here: send the whole object");
+            assert_eq!(put.header("connection"), Some("close"), "{url} {range}");
+        }
+    }
+    assert_eq!(world.get(&id).text(), "0123456789");
+}
+
+#[test]
 fn put_with_preconditions() {
     let world = world();
     world.put("test.txt", b"one");
