@@ -244,8 +244,7 @@ statements! {
         ORDER BY expires_at LIMIT $2)";
     SWEEP_BROAD_REVOCATIONS = "DELETE FROM broad_revocations WHERE (tenant, kind, bucket, value) IN (SELECT tenant, kind, \
         bucket, value FROM broad_revocations WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
-    SWEEP_LEDGERS = "DELETE FROM ledgers WHERE (tenant, signing_key, link_id) IN (SELECT tenant, signing_key, link_id \
-        FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
+    SWEEP_LEDGERS = "DELETE FROM ledgers WHERE id IN (SELECT id FROM ledgers WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2)";
     SWEEP_RESERVATIONS = "DELETE FROM reservations WHERE file_id IN (SELECT file_id FROM reservations WHERE expires_at <= $1 \
         ORDER BY expires_at LIMIT $2)";
     SWEEP_IDEMPOTENT_CALLS = "DELETE FROM idempotent_calls WHERE id IN (SELECT id FROM idempotent_calls WHERE forget_at <= $1 \

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use std::time::Duration;
 
 /// From so many frames that are not in the database file, they are copied there.
-const COPIED_FROM: i64 = 1_000;
+const COPIED_FROM: i64 = 4_000;
 
 /// From so many frames in all, the writer waits for readers, so that the log can begin anew.
 const BEGUN_ANEW_FROM: i64 = 16_000;

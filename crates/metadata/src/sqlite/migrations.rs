@@ -51,6 +51,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/sqlite/20261121T1640_audit.sql"),
         oldest_binary: "0.1.0",
     },
+    Migration {
+        name: "20261121T1650_ledgers_in_order",
+        text: include_str!("../migrations/sqlite/20261121T1650_ledgers_in_order.sql"),
+        oldest_binary: "0.1.0",
+    },
 ];
 
 /// `vKEY`: what makes a SQLite file ours.
