@@ -485,6 +485,10 @@ impl MetadataStore for SqliteStore {
         Ok(checkpoints.len() as u64)
     }
 
+    async fn index_audit(&self, limit: u32) -> Result<u64, MetadataError> {
+        self.writer.write(move |connection| Ok(audit::index(connection, limit)?)).await
+    }
+
     async fn create_audit_key(&self, key: AuditKeyRow) -> Result<(), MetadataError> {
         self.writer.write(move |connection| Ok(audit::create_key(connection, &key)?)).await
     }

@@ -94,6 +94,13 @@ macro_rules! audit_rows_from {
     };
 }
 
+macro_rules! audit_row_filter {
+    () => {
+        "AND ($4 IS NULL OR r.outcome = $4) AND ($5 IS NULL OR r.principal = $5) AND ($6 IS NULL OR r.bucket = $6) \
+        AND ($7 IS NULL OR r.object_key = $7) AND ($8 IS NULL OR r.link_id = $8) "
+    };
+}
+
 macro_rules! checkpoint_columns {
     () => {
         "chain, seq, at, hash, key_id, signature"
@@ -249,22 +256,23 @@ statements! {
         ORDER BY expires_at LIMIT $2)";
     SWEEP_IDEMPOTENT_CALLS = "DELETE FROM idempotent_calls WHERE id IN (SELECT id FROM idempotent_calls WHERE forget_at <= $1 \
         ORDER BY forget_at LIMIT $2)";
-    AUDIT_HEAD = "SELECT seq, hash, sealed_seq, dropped_seq FROM audit_chains WHERE chain = $1";
-    PUT_AUDIT_HEAD = "INSERT INTO audit_chains (chain, seq, hash, sealed_seq, dropped_seq) VALUES ($1, $2, $3, $4, 0) \
+    AUDIT_HEAD = "SELECT seq, hash, sealed_seq, dropped_seq, indexed_seq FROM audit_chains WHERE chain = $1";
+    PUT_AUDIT_HEAD = "INSERT INTO audit_chains (chain, seq, hash, sealed_seq, dropped_seq, indexed_seq) VALUES ($1, $2, $3, $4, 0, 0) \
         ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, sealed_seq = excluded.sealed_seq";
     INSERT_AUDIT_ROW = "INSERT INTO audit_rows (chain, seq, at, outcome, principal, bucket, object_key, link_id, body, prev, hash) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     INSERT_AUDIT_PERSONAL = "INSERT INTO audit_personal (chain, seq, address, address_salt, user_agent, user_agent_salt, label, \
         label_salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    AUDIT_ROWS = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.seq < $2 AND r.seq >= $3 \
-        AND ($4 IS NULL OR r.outcome = $4) AND ($5 IS NULL OR r.principal = $5) AND ($6 IS NULL OR r.bucket = $6) \
-        AND ($7 IS NULL OR r.object_key = $7) ORDER BY r.seq DESC LIMIT $8";
-    AUDIT_ROWS_OF_LINK = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.link_id = $2 AND r.seq < $3 AND r.seq >= $4 \
-        AND ($5 IS NULL OR r.outcome = $5) AND ($6 IS NULL OR r.principal = $6) AND ($7 IS NULL OR r.bucket = $7) \
-        AND ($8 IS NULL OR r.object_key = $8) ORDER BY r.seq DESC LIMIT $9";
-    AUDIT_ROWS_OF_OBJECT = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.bucket = $2 AND r.object_key = $3 \
-        AND r.seq < $4 AND r.seq >= $5 AND ($6 IS NULL OR r.outcome = $6) AND ($7 IS NULL OR r.principal = $7) \
-        ORDER BY r.seq DESC LIMIT $8";
+    AUDIT_ROWS = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.seq < $2 AND r.seq >= $3 ", audit_row_filter!(),
+        "ORDER BY r.seq DESC LIMIT $9";
+    AUDIT_ROWS_OF_TARGET = "SELECT ", audit_row_columns!(), " FROM audit_refs f JOIN audit_rows r ON r.chain = f.chain AND r.seq = f.seq \
+        LEFT JOIN audit_personal p ON p.chain = r.chain AND p.seq = r.seq WHERE f.chain = $1 AND f.seq < $2 AND f.seq >= $3 ",
+        audit_row_filter!(), "AND f.part = $9 AND f.target = $10 ORDER BY f.seq DESC LIMIT $11";
+    UNINDEXED_AUDIT_CHAINS = "SELECT chain, max(indexed_seq, dropped_seq) FROM audit_chains WHERE seq > indexed_seq LIMIT $1";
+    AUDIT_TARGETS = "SELECT seq, bucket, object_key, link_id FROM audit_rows WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    INSERT_AUDIT_REF = "INSERT INTO audit_refs (chain, part, target, seq) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    DROP_AUDIT_REFS = "DELETE FROM audit_refs WHERE chain = $1 AND part < $2";
+    SET_AUDIT_INDEXED = "UPDATE audit_chains SET indexed_seq = $1 WHERE chain = $2 AND indexed_seq < $1";
     AUDIT_STRETCH = "SELECT ", audit_row_columns!(), audit_rows_from!(), "AND r.seq > $2 ORDER BY r.seq LIMIT $3";
     AUDIT_ROW_AT = "SELECT at FROM audit_rows WHERE chain = $1 AND seq = $2";
     UNSEALED_AUDIT_CHAINS = "SELECT chain, seq, hash FROM audit_chains WHERE seq > sealed_seq LIMIT $1";

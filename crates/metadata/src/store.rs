@@ -390,6 +390,9 @@ pub trait MetadataStore: Send + Sync + 'static {
     fn seal_audit_with(&self, sealer: Arc<dyn AuditSealer>);
     /// Seals every chain that has grown since its last checkpoint, and logs each; how many. Nothing without a sealer.
     async fn seal_audit(&self, now: Timestamp) -> Result<u64, MetadataError>;
+    /// Lets rows be found by link and object faster than by looking at the newest of them, which [`MetadataStore::audit_page`] does
+    /// until then; at most `limit` of the oldest that are not. Gives how many: fewer than `limit` if that were all.
+    async fn index_audit(&self, limit: u32) -> Result<u64, MetadataError>;
     /// Records a key that signs checkpoints. [`MetadataError::AlreadyExists`] if its id is taken.
     async fn create_audit_key(&self, key: AuditKeyRow) -> Result<(), MetadataError>;
     /// Every key that signed checkpoints, the newest last.

@@ -29,8 +29,11 @@ const ROWS_AT_ONCE: usize = 1_000;
 const MAX_PENDING: usize = 200_000;
 /// How many rows one step of an erasure looks at: the writer has others to serve.
 const ERASED_AT_ONCE: u32 = 10_000;
+/// How many rows one step lets be found by link and object, and how many all steps together between two writes of what was counted.
+const INDEXED_AT_ONCE: u32 = 2_000;
+const INDEXED_AT_MOST: u32 = 40_000;
 /// How many segments one round of housekeeping drops.
-const SEGMENTS_AT_ONCE: u32 = 100;
+const SEGMENTS_AT_ONCE: u32 = 10;
 /// Rows are dropped a day at a time, so that dropping them does not fill the audit.
 const DROPPED_BY: i64 = 24 * 3600;
 
@@ -253,11 +256,23 @@ impl Service {
                 pending.drain(..n_rows);
             }
         }
+        if written.is_ok() {
+            written = self.index_audit().await;
+        }
         audit.n_pending.store(pending.len() as u64, Ordering::Relaxed);
         if audit.fails.swap(written.is_err(), Ordering::Relaxed) && written.is_ok() {
             tracing::info!("the audit can be written again");
         }
         written
+    }
+
+    /// Lets what was recorded be found by link and object: a few rows at a time, so that acts come in between.
+    async fn index_audit(&self) -> Result<(), ServiceError> {
+        let mut n_left = INDEXED_AT_MOST;
+        while n_left > 0 && self.metadata().index_audit(INDEXED_AT_ONCE).await? == u64::from(INDEXED_AT_ONCE) {
+            n_left = n_left.saturating_sub(INDEXED_AT_ONCE);
+        }
+        Ok(())
     }
 
     fn entry_of(&self, tally: Tally) -> AuditEntry {

@@ -8,12 +8,18 @@ use crate::{
     AuditStretch, Erased, Erasure, Personal, faults, statements,
 };
 use rusqlite::{Connection, Row, params};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use valetkey_model::{Action, ApiKeyId, BucketName, ObjectKey, TenantName, Timestamp};
+use std::ops::Range;
+use valetkey_model::{Action, ApiKeyId, BucketName, LinkId, ObjectKey, TenantName, Timestamp};
 
 /// How many rows a page of a query passes over that do not fit, where no index leads to those that do.
 const MAX_PASSED_OVER: u64 = 20_000;
+/// References are kept apart for so many rows: 2 to the power of this.
+const PART_BITS: u32 = 16;
+/// How many parts a page of a query looks into.
+const MAX_PARTS: u64 = 1_000;
 /// How many chains one call seals.
 const CHAINS_AT_ONCE: u32 = 1_000;
 
@@ -81,7 +87,7 @@ fn insert(connection: &Connection, chain: &AuditChain, head: &mut Head, entry: &
         entry.principal.as_ref().map(ApiKeyId::as_str),
         entry.bucket.as_ref().map(BucketName::as_str),
         entry.key.as_ref().map(ObjectKey::as_str),
-        entry.link_id.as_ref().map(valetkey_model::LinkId::as_bytes),
+        entry.link_id.as_ref().map(LinkId::as_bytes),
         body,
         linked,
         hash,
@@ -133,7 +139,7 @@ pub(super) fn page(
     limit: u32,
 ) -> Result<AuditPage, Fault> {
     let connection = connection.unchecked_transaction()?;
-    let Some((last, dropped)) = bounds(&connection, chain)? else { return Ok(AuditPage::default()) };
+    let Some(Bounds { last, dropped, indexed }) = bounds(&connection, chain)? else { return Ok(AuditPage::default()) };
     let end = match filter.until {
         Some(until) => first_at(&connection, chain, until, dropped, last)?,
         None => last + 1,
@@ -143,35 +149,140 @@ pub(super) fn page(
         Some(since) => first_at(&connection, chain, since, dropped, last)?,
         None => dropped + 1,
     };
-    let is_indexed = filter.link_id.is_some() || (filter.bucket.is_some() && filter.key.is_some());
-    let from = if is_indexed { start } else { start.max(end.saturating_sub(MAX_PASSED_OVER)) };
-    let one_more = i64::from(limit) + 1;
-    let (bucket, key) = (filter.bucket.as_ref().map(BucketName::as_str), filter.key.as_ref().map(ObjectKey::as_str));
-    let (outcome, principal) = (filter.outcome.map(|outcome| outcome.code()), filter.principal.as_ref().map(ApiKeyId::as_str));
-    let name = chain.as_str();
-    let mut rows = match (&filter.link_id, bucket, key) {
-        (Some(link_id), _, _) => {
-            let values = params![name, link_id.as_bytes(), end, from, outcome, principal, bucket, key, one_more];
-            rows::all(&connection, statements::AUDIT_ROWS_OF_LINK, values, audit_row)?
-        }
-        (None, Some(bucket), Some(key)) => {
-            let values = params![name, bucket, key, end, from, outcome, principal, one_more];
-            rows::all(&connection, statements::AUDIT_ROWS_OF_OBJECT, values, audit_row)?
-        }
-        (None, bucket, key) => {
-            let values = params![name, end, from, outcome, principal, bucket, key, one_more];
-            rows::all(&connection, statements::AUDIT_ROWS, values, audit_row)?
-        }
+    let target = match (&filter.link_id, &filter.bucket, &filter.key) {
+        (Some(link_id), _, _) => Some(target_of_link(link_id.as_bytes())),
+        (None, Some(bucket), Some(key)) => Some(target_of_object(bucket.as_str(), key.as_str())),
+        _ => None,
     };
-    let more = rows.len() > limit as usize;
+    let one_more = u64::from(limit) + 1;
+    // What the references know is found by them; the newest rows, and all of them if nothing leads to those that fit, are looked at.
+    let looked_at_from = if target.is_some() { start.max(indexed + 1) } else { start };
+    let mut from = looked_at_from.max(end.saturating_sub(MAX_PASSED_OVER));
+    let mut rows = found(&connection, chain, filter, from..end, None, one_more)?;
+    if let Some(target) = target
+        && from == looked_at_from
+        && (rows.len() as u64) < one_more
+    {
+        let known = end.min(indexed + 1);
+        from = start.max(known.saturating_sub(MAX_PARTS << PART_BITS));
+        for part in (part(from)..=part(known)).rev() {
+            let left = one_more - rows.len() as u64;
+            if left == 0 {
+                break;
+            }
+            rows.append(&mut found(&connection, chain, filter, from..known, Some((part, target)), left)?);
+        }
+    }
+    let more = rows.len() as u64 == one_more;
     rows.truncate(limit as usize);
     let next = if more { rows.last().map(|row| row.seq) } else { Some(from).filter(|from| *from > start) };
     Ok(AuditPage { rows, next })
 }
 
-/// A chain's last row, and the last one that was dropped; `None` if nothing was ever appended.
-fn bounds(connection: &Connection, chain: &AuditChain) -> Result<Option<(u64, u64)>, Fault> {
-    rows::first(connection, statements::AUDIT_HEAD, [chain.as_str()], |row| Ok((row.get(0)?, row.get(3)?)))
+/// The rows of a chain that fit, the newest first: of all in the stretch, or of those with this target.
+fn found(
+    connection: &Connection,
+    chain: &AuditChain,
+    filter: &AuditFilter,
+    stretch: Range<u64>,
+    target: Option<(u64, Target)>,
+    limit: u64,
+) -> Result<Vec<AuditRow>, Fault> {
+    let (name, Range { start, end }) = (chain.as_str(), stretch);
+    let (outcome, principal) = (filter.outcome.map(|outcome| outcome.code()), filter.principal.as_ref().map(ApiKeyId::as_str));
+    let (bucket, key) = (filter.bucket.as_ref().map(BucketName::as_str), filter.key.as_ref().map(ObjectKey::as_str));
+    let link_id = filter.link_id.as_ref().map(LinkId::as_bytes);
+    match target {
+        Some((part, target)) => {
+            let values = params![name, end, start, outcome, principal, bucket, key, link_id, part, target, limit];
+            rows::all(connection, statements::AUDIT_ROWS_OF_TARGET, values, audit_row)
+        }
+        None => {
+            let values = params![name, end, start, outcome, principal, bucket, key, link_id, limit];
+            rows::all(connection, statements::AUDIT_ROWS, values, audit_row)
+        }
+    }
+}
+
+/// What there is of a chain.
+struct Bounds {
+    /// The last row.
+    last: u64,
+    /// The last one that was dropped.
+    dropped: u64,
+    /// The last one that the references know.
+    indexed: u64,
+}
+
+/// `None` if nothing was ever appended.
+fn bounds(connection: &Connection, chain: &AuditChain) -> Result<Option<Bounds>, Fault> {
+    rows::first(connection, statements::AUDIT_HEAD, [chain.as_str()], |row| {
+        Ok(Bounds { last: row.get(0)?, dropped: row.get(3)?, indexed: row.get(4)? })
+    })
+}
+
+/// Which part of the references a row's are in.
+fn part(seq: u64) -> u64 {
+    seq >> PART_BITS
+}
+
+/// By what rows are found: a link, or an object.
+type Target = [u8; 17];
+
+fn target(kind: u8, value: &[u8]) -> Target {
+    let mut target = [kind; 17];
+    // Both have 16 bytes.
+    target[1..].copy_from_slice(&value[..16]);
+    target
+}
+
+fn target_of_link(link_id: &[u8; 16]) -> Target {
+    target(b'l', link_id)
+}
+
+fn target_of_object(bucket: &str, key: &str) -> Target {
+    // No bucket's name has a slash. Rows of another object with the same digest are told apart by their columns.
+    target(b'o', &Sha256::digest(format!("{bucket}/{key}")))
+}
+
+/// A row, and by what it is found.
+struct Found {
+    seq: u64,
+    targets: [Option<Target>; 2],
+}
+
+fn targets(row: &Row<'_>) -> Result<Found, Fault> {
+    let place: (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+    let link_id: Option<[u8; 16]> = row.get(3)?;
+    let object = place.0.zip(place.1).map(|(bucket, key)| target_of_object(&bucket, &key));
+    Ok(Found { seq: row.get(0)?, targets: [link_id.as_ref().map(target_of_link), object] })
+}
+
+/// Lets rows be found by link and object, which they are not in their own transactions: at most `limit`, the oldest of each
+/// chain; how many.
+pub(super) fn index(connection: &Connection, limit: u32) -> Result<u64, Fault> {
+    let chains = rows::all(connection, statements::UNINDEXED_AUDIT_CHAINS, [CHAINS_AT_ONCE], |row| {
+        Ok((chain_in(row, 0)?, row.get::<_, u64>(1)?))
+    })?;
+    let mut left = limit;
+    for (chain, after) in chains {
+        let name = chain.as_str();
+        let found = rows::all(connection, statements::AUDIT_TARGETS, params![name, after, left], targets)?;
+        let Some(last) = found.last().map(|found| found.seq) else { continue };
+        left -= found.len() as u32;
+        let of_row = |found: &Found| found.targets.map(|target| target.map(|target| (part(found.seq), target, found.seq)));
+        let mut references: Vec<_> = found.iter().flat_map(of_row).flatten().collect();
+        // In the order of their pages.
+        references.sort_unstable();
+        for (part, target, seq) in references {
+            rows::execute(connection, statements::INSERT_AUDIT_REF, params![name, part, target, seq])?;
+        }
+        rows::execute(connection, statements::SET_AUDIT_INDEXED, params![last, name])?;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(u64::from(limit - left))
 }
 
 /// The first row that was recorded at this instant or later; one more than the last if there is none. Rows lie in the order in
@@ -262,6 +373,8 @@ pub(super) fn drop_before(
             let name = chain.as_str();
             n_rows += rows::execute(connection, statements::DROP_AUDIT_ROWS, params![name, end])? as u64;
             rows::execute(connection, statements::DROP_AUDIT_PERSONAL, params![name, end])?;
+            // Those of rows beside others that stay lead to nothing.
+            rows::execute(connection, statements::DROP_AUDIT_REFS, params![name, part(end + 1)])?;
             rows::execute(connection, statements::SET_AUDIT_DROPPED, params![end, name])?;
             record.push(AuditEntry { subject: Some(end.to_string()), ..AuditEntry::new(tenant_of(&chain)?, Action::AuditDrop) });
         }

@@ -4,6 +4,7 @@ use super::*;
 use rusqlite::Connection;
 use std::sync::mpsc;
 use std::time::Duration;
+use valetkey_model::{Action, LinkId};
 use valetkey_testkit::FixedClock;
 
 fn open() -> (tempfile::TempDir, SqliteStore) {
@@ -64,7 +65,7 @@ fn every_statement_prepares_and_its_parameters_are_in_order() {
 #[test]
 fn no_statement_reads_a_whole_table() {
     // Those that are asked for all of it, or of a table with one row, or one for each tenant.
-    const ALL_OF_IT: [&str; 10] = [
+    const ALL_OF_IT: [&str; 11] = [
         "TENANTS",
         "API_KEYS",
         "SIGNING_KEYS",
@@ -72,6 +73,7 @@ fn no_statement_reads_a_whole_table() {
         "RAISE_TIME_FLOOR",
         "IDEMPOTENT_CALLS",
         "UNSEALED_AUDIT_CHAINS",
+        "UNINDEXED_AUDIT_CHAINS",
         "AUDIT_CHAINS_KEPT",
         "AUDIT_STATE",
         "AUDIT_KEYS",
@@ -292,4 +294,32 @@ async fn a_lock_that_another_process_holds_is_waited_for() {
     );
     other.execute_batch("COMMIT").unwrap();
     write.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn rows_are_found_in_every_part_of_the_references() {
+    let (_directory, store) = open();
+    let (link_id, chain) = (LinkId::from_bytes([7; 16]), AuditChain::of(None));
+    let plain = AuditEntry::new(None, Action::UrlRedeem);
+    let sought = AuditEntry { link_id: Some(link_id), ..plain.clone() };
+    // More than two parts of 65,536.
+    for _ in 0..3 {
+        store.append_audit(vec![sought.clone()]).await.unwrap();
+        store.append_audit(vec![plain.clone(); 45_000]).await.unwrap();
+    }
+    let expected = [90_003, 45_002, 1];
+    for n_indexed in [0, 80_000, 60_000] {
+        assert_eq!(store.index_audit(n_indexed).await.unwrap(), if n_indexed == 60_000 { 55_003 } else { u64::from(n_indexed) });
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let filter = AuditFilter { link_id: Some(link_id), ..AuditFilter::default() };
+            let page = store.audit_page(&chain, filter, next, 2).await.unwrap();
+            found.extend(page.rows.iter().map(|row| row.seq));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{n_indexed}");
+    }
 }

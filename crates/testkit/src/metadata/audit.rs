@@ -9,7 +9,7 @@ use valetkey_metadata::{
     AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditRow, AuditSealer, AuditStretch, Erasure, MetadataStore,
     Personal,
 };
-use valetkey_model::{Action, Clock as _, Outcome, Refusal};
+use valetkey_model::{Action, Clock as _, LinkId, Outcome, Refusal, Timestamp};
 
 /// A seal that anybody can make.
 struct Stamp;
@@ -226,6 +226,15 @@ pub async fn rows_are_found_by_what_they_say(trial: Trial) {
         store.append_audit(vec![entry]).await.unwrap();
         trial.clock.advance(DAY);
     }
+    // Found before the references know of them, while they know of some, and by the references alone.
+    for n_indexed in [0, 2, 3] {
+        assert_eq!(store.index_audit(n_indexed).await.unwrap(), u64::from(n_indexed));
+        assert_search(&*store, began, link_id, refused, trial.now()).await;
+    }
+    assert_eq!(store.index_audit(100).await.unwrap(), 0);
+}
+
+async fn assert_search(store: &dyn MetadataStore, began: Timestamp, link_id: LinkId, refused: Outcome, now: Timestamp) {
     let any = AuditFilter::default;
     let reports = AuditFilter { bucket: Some(name("reports")), ..any() };
     for (filter, expected) in [
@@ -240,7 +249,7 @@ pub async fn rows_are_found_by_what_they_say(trial: Trial) {
         (AuditFilter { since: Some(began.plus(DAY)), ..any() }, vec![5, 4, 3, 2]),
         (AuditFilter { until: Some(began.plus(DAY)), ..any() }, vec![1]),
         (AuditFilter { since: Some(began.plus(DAY)), until: Some(began.plus(3 * DAY)), ..any() }, vec![3, 2]),
-        (AuditFilter { since: Some(trial.now()), ..any() }, vec![]),
+        (AuditFilter { since: Some(now), ..any() }, vec![]),
     ] {
         for limit in [1, 2, 100] {
             let (mut found, mut next) = (Vec::new(), None);

@@ -8,7 +8,9 @@ CREATE TABLE audit_chains (
     hash BLOB NOT NULL CHECK (length(hash) = 32),
     -- The last row that a checkpoint seals, and the last one that was dropped; 0 is none.
     sealed_seq INTEGER NOT NULL,
-    dropped_seq INTEGER NOT NULL
+    dropped_seq INTEGER NOT NULL,
+    -- The last row that `audit_refs` knows.
+    indexed_seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit_rows (
@@ -26,8 +28,16 @@ CREATE TABLE audit_rows (
     PRIMARY KEY (chain, seq)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX audit_rows_by_link ON audit_rows (chain, link_id, seq) WHERE link_id IS NOT NULL;
-CREATE INDEX audit_rows_by_object ON audit_rows (chain, bucket, object_key, seq) WHERE bucket IS NOT NULL;
+-- By what rows are found: `l` and a link id, or `o` and the beginning of a digest of bucket and object key. Filled in sorted lots, a
+-- little behind, and apart for each 65,536 rows (`seq >> 16`): an index of random values over all rows, in each act's own
+-- transaction, would write more than the act.
+CREATE TABLE audit_refs (
+    chain TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    target BLOB NOT NULL CHECK (length(target) = 17),
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (chain, part, target, seq)
+) STRICT, WITHOUT ROWID;
 
 -- What the digests in a row are of. Erased, the row still verifies.
 CREATE TABLE audit_personal (
