@@ -32,7 +32,7 @@ pub struct UrlRow {
     pub not_before: Option<Timestamp>,
     /// Until when it works.
     pub expires_at: Timestamp,
-    /// How many requests with it were answered with, or took, bytes; some of the last second's may be missing.
+    /// How many requests with it were answered with, or took, bytes; some of the last two seconds' may be missing.
     pub n_requests: u64,
     /// When the last of them came.
     pub last_used_at: Option<Timestamp>,

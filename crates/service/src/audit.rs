@@ -245,7 +245,9 @@ impl Service {
         let audit = &self.inner().audit;
         let mut pending = audit.pending.lock().await;
         if pending.len() < MAX_PENDING {
-            pending.extend(audit.tallies.take().into_iter().map(|tally| self.entry_of(tally)));
+            let tallies = audit.tallies.take();
+            tallies.iter().for_each(|tally| self.count_for_url(&tally.entry));
+            pending.extend(tallies.into_iter().map(|tally| self.entry_of(tally)));
         }
         let mut written = Ok(());
         while written.is_ok() && !pending.is_empty() {
@@ -273,6 +275,15 @@ impl Service {
             n_left = n_left.saturating_sub(INDEXED_AT_ONCE);
         }
         Ok(())
+    }
+
+    /// Downloads that were added up are uses of their URL.
+    fn count_for_url(&self, entry: &AuditEntry) {
+        if let (Outcome::Delivered | Outcome::Cut, Some(tenant), Some(link_id), Some((_, last_at))) =
+            (entry.outcome, &entry.tenant, entry.link_id, entry.between)
+        {
+            self.inner().redemptions.add(tenant, link_id, entry.n_requests, last_at, || None);
+        }
     }
 
     fn entry_of(&self, tally: Tally) -> AuditEntry {

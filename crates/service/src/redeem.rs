@@ -179,6 +179,8 @@ pub struct Grant {
     past_expiry: bool,
     for_whole_bucket: bool,
     prefetch: bool,
+    /// By a key of an API key's owner: there may be no row of the URL.
+    signed_elsewhere: bool,
     /// For limited grants: who asks.
     client: Option<SecretDigest>,
     session: Option<SecretDigest>,
@@ -680,6 +682,7 @@ impl Service {
             past_expiry,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
+            signed_elsewhere: false,
             client: limited.then(|| client_digest(presented)),
             user_agent: limited.then(|| presented.user_agent.into()),
             session: session.map(|secret| digest_of(secret.as_bytes())),
@@ -713,6 +716,7 @@ impl Service {
             past_expiry: false,
             for_whole_bucket: false,
             prefetch: presented.prefetch,
+            signed_elsewhere: false,
             client: None,
             session: None,
             user_agent: None,
@@ -792,12 +796,17 @@ impl Service {
     pub async fn find(&self, admission: Admission) -> Result<Found, Refusal> {
         match self.found(&admission).await {
             Ok(object) => {
-                if admission.grant.method == Method::Get {
-                    self.inner().redemptions.count(&admission.grant, &self.config().base_path);
-                }
+                self.count_redemption(&admission.grant);
                 Ok(Found { admission, object })
             }
             Err(refusal) => Err(self.refused(&admission.grant, refusal)),
+        }
+    }
+
+    /// A GET under a limited grant is counted as one of its URL. Under an unlimited one it is when its answer is over, with the audit.
+    fn count_redemption(&self, grant: &Grant) {
+        if grant.method == Method::Get && (grant.is_limited() || grant.signed_elsewhere) {
+            self.inner().redemptions.count(grant, u64::from(grant.is_limited()), &self.config().base_path);
         }
     }
 
@@ -945,9 +954,9 @@ fn token_grant(presented: &Presented<'_>, verified: Verified, at: Timestamp, pla
     let (signing_key, owner) = (verified.key_id().clone(), verified.key_owner().clone());
     let (past_expiry, for_whole_bucket) = (verified.past_expiry(), verified.is_for_whole_bucket());
     let claims = verified.into_claims();
-    let issuer = match owner {
-        KeyOwner::ApiKey(owner) => Some(owner),
-        KeyOwner::Server => claims.terms.issuer.clone(),
+    let (issuer, signed_elsewhere) = match owner {
+        KeyOwner::ApiKey(owner) => (Some(owner), true),
+        KeyOwner::Server => (claims.terms.issuer.clone(), false),
     };
     let limited = claims.terms.uses.is_some();
     let session = if limited { presented.sessions.of(&claims.link_id) } else { None };
@@ -962,6 +971,7 @@ fn token_grant(presented: &Presented<'_>, verified: Verified, at: Timestamp, pla
         past_expiry,
         for_whole_bucket,
         prefetch: presented.prefetch,
+        signed_elsewhere,
         client: limited.then(|| client_digest(presented)),
         user_agent: limited.then(|| presented.user_agent.into()),
         session: session.map(|secret| digest_of(secret.as_bytes())),

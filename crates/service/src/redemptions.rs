@@ -1,4 +1,4 @@
-//! What URLs are used for, gathered in memory and recorded once a second.
+//! What URLs are used for, gathered in memory and recorded once a second. Unlimited downloads come from the audit's counts.
 //!
 //! What is lost by a crash is a second's counts; uses that are limited are the ledger's affair, and durable.
 
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
-use valetkey_metadata::UrlTouch;
-use valetkey_model::{LinkId, TenantName};
+use valetkey_metadata::{UrlRow, UrlTouch};
+use valetkey_model::{LinkId, TenantName, Timestamp};
 
 /// How often they are recorded.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -31,21 +31,33 @@ pub(crate) struct Redemptions {
 }
 
 impl Redemptions {
-    /// Counts one use of a URL; a grant that is by none is passed over.
-    pub(crate) fn count(&self, grant: &Grant, base_path: &str) {
+    /// Counts uses of a URL, and makes sure that there is a row of it; a grant that is by none is passed over.
+    pub(crate) fn count(&self, grant: &Grant, n_requests: u64, base_path: &str) {
         let Some(link_id) = grant.link_id() else { return };
+        self.add(grant.tenant(), link_id, n_requests, grant.at(), || grant.url_row(base_path));
+    }
+
+    /// Adds up uses of a URL; `row` is the one to be made if there is none.
+    pub(crate) fn add(
+        &self,
+        tenant: &TenantName,
+        link_id: LinkId,
+        n_requests: u64,
+        used_at: Timestamp,
+        row: impl FnOnce() -> Option<UrlRow>,
+    ) {
         let mut shard = lock(self.shard(&link_id));
         let is_full = shard.len() >= MAX_IN_SHARD;
-        match shard.entry((link_id, grant.tenant().clone())) {
+        match shard.entry((link_id, tenant.clone())) {
             Entry::Occupied(mut counted) => {
                 let touch = counted.get_mut();
-                touch.n_requests += 1;
-                touch.used_at = touch.used_at.max(grant.at());
+                touch.n_requests += n_requests;
+                touch.used_at = touch.used_at.max(used_at);
+                touch.row = touch.row.take().or_else(row);
             }
             Entry::Vacant(_) if is_full => {}
             Entry::Vacant(first) => {
-                let (tenant, used_at) = (grant.tenant().clone(), grant.at());
-                first.insert(UrlTouch { tenant, link_id, used_at, n_requests: 1, row: grant.url_row(base_path) });
+                first.insert(UrlTouch { tenant: tenant.clone(), link_id, used_at, n_requests, row: row() });
             }
         }
     }
@@ -88,6 +100,8 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Service {
     /// Records the uses that were counted so far: for an orderly end, and for whoever wants to see them at once.
     pub async fn redemptions_recorded(&self) {
+        // What cannot be written stays, and is tried again by whoever writes it once a second.
+        let _ = self.flush_audit().await;
         while self.record_redemptions(IN_ONE_SECOND).await == IN_ONE_SECOND {}
     }
 

@@ -119,7 +119,7 @@ impl Service {
             over,
         };
         let upload = self.begin(plan).await?;
-        self.inner().redemptions.count(admission.grant(), &self.config().base_path);
+        self.inner().redemptions.count(admission.grant(), 1, &self.config().base_path);
         Ok(Upload { transfer: admission.into_transfer(self), ..upload })
     }
 

@@ -17,7 +17,7 @@ use valetkey_model::{Action, ApiKeyId, BucketName, Dialect, LinkId, Method, Obje
 /// More than there are cores.
 const N_SHARDS: usize = 64;
 /// How many rows a core keeps apart between two emptyings. What goes beyond is counted together, without address and URL.
-const MAX_ROWS: usize = 8_192;
+const MAX_ROWS: usize = 2_048;
 /// How many dialects and methods there are.
 pub(crate) const DIALECTS: [Dialect; 5] =
     [Dialect::Native, Dialect::Autodesk, Dialect::Redivis, Dialect::Datalab, Dialect::FlexPortal];

@@ -279,7 +279,7 @@ pub(crate) struct ListedUrlBody {
     /// How many uses are not spent; `null` is without limit.
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 4_294_967_295_u32, required)]
     pub(crate) uses_left: Option<u32>,
-    /// How many requests found something to download or began to upload with it, those of the last second perhaps left out.
+    /// How many requests were answered with bytes, or began to upload, those of the last two seconds perhaps left out.
     #[schema(value_type = schemas::Bytes)]
     pub(crate) n_requests: u64,
     /// When the last of them came; `null` if none did.
