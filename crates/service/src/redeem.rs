@@ -558,6 +558,10 @@ impl Service {
 
     /// Counts a response when it is over: one that needs nothing but what is in memory.
     pub fn counting(&self, found: &Found) -> Counting {
+        if found.grant().signed_elsewhere {
+            // So that there is a row of its URL: the request itself is counted with the audit.
+            self.inner().redemptions.count(found.grant(), 0, &self.config().base_path);
+        }
         Counting { shard: self.inner().audit.tallies.own().clone(), grant: found.admission.grant.clone(), is_over: false }
     }
 
@@ -795,18 +799,8 @@ impl Service {
     /// [`Refusal::WrongMethod`] for a grant that does not read; [`Refusal::ObjectGone`], [`Refusal::Unavailable`].
     pub async fn find(&self, admission: Admission) -> Result<Found, Refusal> {
         match self.found(&admission).await {
-            Ok(object) => {
-                self.count_redemption(&admission.grant);
-                Ok(Found { admission, object })
-            }
+            Ok(object) => Ok(Found { admission, object }),
             Err(refusal) => Err(self.refused(&admission.grant, refusal)),
-        }
-    }
-
-    /// A GET under a limited grant is counted as one of its URL. Under an unlimited one it is when its answer is over, with the audit.
-    fn count_redemption(&self, grant: &Grant) {
-        if grant.method == Method::Get && (grant.is_limited() || grant.signed_elsewhere) {
-            self.inner().redemptions.count(grant, u64::from(grant.is_limited()), &self.config().base_path);
         }
     }
 
@@ -893,6 +887,7 @@ impl Service {
         };
         self.inner().audit.tallies.own().count_recorded(&grant.over(outcome, 0));
         let (usage, opened) = reserved?;
+        self.inner().redemptions.count(grant, 1, &self.config().base_path);
         Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
     }
 
