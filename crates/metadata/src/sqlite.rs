@@ -339,6 +339,14 @@ impl MetadataStore for SqliteStore {
 
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {
         let grant = grant.clone();
+    async fn n_revocations(&self) -> Result<u64, MetadataError> {
+        let counted = self
+            .readers
+            .read(|connection| rows::first(connection, statements::N_REVOCATIONS, [], |row| Ok(row.get::<_, i64>(0)?)))
+            .await?;
+        Ok(counted.and_then(|n_rows| u64::try_from(n_rows).ok()).unwrap_or(0))
+    }
+
         self.writer
             .write_and_record(move |connection, record| {
                 if faults::sabotaged("no-reservation") {

@@ -202,6 +202,7 @@ statements! {
         AND forget_at > $3 ORDER BY tenant, link_id LIMIT $4";
     IS_REVOKED = "SELECT 1 FROM revocations WHERE tenant = $1 AND link_id = $2";
     REVOKE_BROADLY = "INSERT INTO broad_revocations (", broad_revocation_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    N_REVOCATIONS = "SELECT count(*) FROM revocations";
         ON CONFLICT (tenant, kind, bucket, value) DO UPDATE SET issued_until = CASE WHEN excluded.issued_until > \
         broad_revocations.issued_until THEN excluded.issued_until ELSE broad_revocations.issued_until END, forget_at = \
         CASE WHEN excluded.forget_at > broad_revocations.forget_at THEN excluded.forget_at ELSE broad_revocations.forget_at END";

@@ -333,6 +333,8 @@ pub trait MetadataStore: Send + Sync + 'static {
         after: Option<(&TenantName, &Taken)>,
         limit: u32,
     ) -> Result<Vec<RevocationRow>, MetadataError>;
+    /// How many revocations of single URLs there are, forgotten ones that were not swept yet included: who reads them all makes room.
+    async fn n_revocations(&self) -> Result<u64, MetadataError>;
 
     /// Asks the ledger for a session and a reservation; see [`Ledger::reserve`]. `forget_at` is when the row need not be kept.
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError>;

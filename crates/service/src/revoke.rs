@@ -15,7 +15,7 @@ const SKEW: Duration = Duration::from_secs(60);
 /// How far ahead of the clock URLs are issued here at most, where revocations push them: less than the skew that is forgiven.
 const MAX_AHEAD: Duration = Duration::from_secs(30);
 /// How many revocations are read at once.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 1_000;
 
 /// What is to be taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,6 +237,7 @@ impl Service {
         }
     }
 
+        self.inner().revocations.reserve(self.metadata().n_revocations().await?);
     /// The instant from which a grant that expires at `expires_at` leaves nothing worth keeping.
     pub(crate) fn forget_at(&self, expires_at: Timestamp) -> Timestamp {
         expires_at.plus(self.config().resume_past_expiry).plus(self.config().session_idle)
