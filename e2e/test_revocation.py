@@ -96,6 +96,20 @@ def test_what_is_issued_in_the_same_second_works(shared):
         assert [get(shared.server, target).code for target in old] == ["revoked", "revoked"]
 
 
+def test_parts_of_an_upload_begun_in_the_same_second_are_taken(shared):
+    """They count as issued when the upload was begun: what was taken back before that does not hit them, what is afterwards does."""
+    for number in range(5):
+        objects = f"/oss/v2/buckets/{provisioned.BUCKET}/objects/again-{number}/signeds3upload"
+        old = ()
+        for _ in range(2):
+            revoked(shared, {"bucket": provisioned.BUCKET, "prefix": ""})
+            assert [exchange(shared.server.port, "PUT", target, body=b"part").status for target in old] == [403] * len(old)
+            begun = shared.call("GET", f"{objects}?parts=1").json
+            old = [target_of(url) for url in begun["urls"]]
+            assert [exchange(shared.server.port, "PUT", target, body=b"part").status for target in old] == [200]
+        assert shared.call("POST", objects, {"uploadKey": begun["uploadKey"]}).status == 200
+
+
 def test_another_tenants_are_never_hit(shared):
     """Everything is called the same, and only one tenant's is dead."""
     server, other = shared.server, Api(shared.server, provisioned.OTHER_BEARER)

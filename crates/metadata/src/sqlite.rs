@@ -302,7 +302,9 @@ impl MetadataStore for SqliteStore {
         self.readers
             .read(move |connection| {
                 let bound = params![tenant.as_str(), until.as_micros()];
-                rows::first(connection, statements::LATEST_ISSUE, bound, |row| rows::instant(row, 0))
+                let url = rows::first(connection, statements::LATEST_ISSUE, bound, |row| rows::instant(row, 0))?;
+                let upload = rows::first(connection, statements::LATEST_UPLOAD, bound, |row| rows::optional_instant(row, 0))?;
+                Ok(url.max(upload.flatten()))
             })
             .await
     }
@@ -337,8 +339,6 @@ impl MetadataStore for SqliteStore {
         self.readers.read(move |connection| urls::revocations(connection, now, after.as_ref(), limit)).await
     }
 
-    async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {
-        let grant = grant.clone();
     async fn n_revocations(&self) -> Result<u64, MetadataError> {
         let counted = self
             .readers
@@ -347,6 +347,8 @@ impl MetadataStore for SqliteStore {
         Ok(counted.and_then(|n_rows| u64::try_from(n_rows).ok()).unwrap_or(0))
     }
 
+    async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {
+        let grant = grant.clone();
         self.writer
             .write_and_record(move |connection, record| {
                 if faults::sabotaged("no-reservation") {
