@@ -17,6 +17,7 @@ from harness.http import Connection, exchange, target_of
 from harness.server import BINARY
 
 MIB = 1 << 20
+TRUSTING = ["--trusted-proxies", "127.0.0.7/32", "--client-address-from", "x-forwarded-for"]
 
 
 def export(api):
@@ -258,7 +259,33 @@ def test_who_may_read(server, api):
     api.put_new("a", Content(SEED, 10))
     assert "reports" not in "".join(export(other))
     assert {row["row"]["bucket"] for row in api.call("GET", "/vk/v1/audit?key=a").json["rows"]} == {"reports"}
-    passed_on = {"X-Forwarded-For": "192.0.2.1"}
-    assert exchange(server.port, "GET", "/metrics", passed_on).status == 401
-    assert reader.call("GET", "/metrics", fields=passed_on).status == 403
-    assert api.call("GET", "/metrics", fields=passed_on).status == 200
+
+
+def test_who_may_read_metrics(serve):
+    """Who is on this machine, as far as that is certain; otherwise who may read the audit."""
+    server = serve(arguments=[*TRUSTING, "--max-failed-authentications", "3"])
+    api, reader = Api(server), Api(server, provisioned.READER_BEARER)
+
+    def status(fields=(), source="127.0.0.1"):
+        return exchange(server.port, "GET", "/metrics", dict(fields), source=source).status
+
+    assert status() == status({"Host": f"127.0.0.1:{server.port}"}) == status(source="127.0.0.8") == 200
+    for passed_on in (
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"Via": "1.1 proxy"},
+        {"Host": "files.example.org"},
+    ):
+        assert status(passed_on) == 401, passed_on
+        assert reader.call("GET", "/metrics", fields=passed_on).status == 403
+        assert api.call("GET", "/metrics", fields=passed_on).status == 200
+    assert status(source="127.0.0.7") == 401, "a proxy is not believed to be a client"
+    with Connection(server.port) as connection:
+        connection.send(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert connection.receive_head().status == 401, "what nginx sends by itself"
+    # Wrong credentials count for the client, not for its proxy.
+    wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "192.0.2.1"}
+    assert [status(wrong, "127.0.0.7") for _ in range(5)] == [401, 401, 401, 429, 429]
+    right = {"Authorization": f"Bearer {provisioned.BEARER}", "X-Forwarded-For": "192.0.2.2"}
+    assert status(right, "127.0.0.7") == 200

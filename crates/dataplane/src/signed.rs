@@ -45,6 +45,13 @@ pub struct ClientAddressPolicy {
     pub from: ClientAddressFrom,
 }
 
+impl ClientAddressPolicy {
+    /// The client's address, of a request with these headers from this peer.
+    pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, &self.trusted_proxies, self.from)
+    }
+}
+
 /// Answers signed URLs, whatever dialect they were issued by. Cheap to clone.
 #[derive(Clone)]
 pub struct SignedUrls {
@@ -73,7 +80,7 @@ impl SignedUrls {
 
     /// The client's address, as the operator's trust in proxies makes it out.
     pub fn client_of(&self, parts: &Parts, connection: &ConnectionInfo) -> IpAddr {
-        client_address(connection.peer().ip(), &parts.headers, &self.clients.trusted_proxies, self.clients.from)
+        self.clients.client_of(connection.peer().ip(), &parts.headers)
     }
 
     /// Answers one request, whose credential the dialect has found in its URL.
