@@ -142,11 +142,24 @@ def test_audit_metrics_and_clients_count_the_same(server, api):
         assert exchange(server.port, "GET", "/o/reports/small?cat=forged").status == 403
     eventually(lambda: requests_of(metrics(server)).get("cut") == 3)
     refused_put = {"used_up", "exists"}
+    for target in (api.target("small"), api.target("small", form="link")):
+        for method in ("POST", "PATCH", "DELETE"):
+            assert exchange(server.port, method, target).status == 405
+        assert exchange(server.port, "PUT", target, {"Content-Range": "bytes 0-0/2"}, b"x").status == 400
+        for unheard_of in ("TRACE", "BREW"):
+            assert exchange(server.port, unheard_of, target).status == 405
+        assert exchange(server.port, "OPTIONS", target).status == 204
+    (small_file,) = [each for each in api.objects() if each["key"] == "small"]
+    raw = f"/api/v1/rawFiles/{small_file['raw_file_id']}"
+    assert exchange(server.port, "PUT", f"{raw}?token=x", body=b"x").status == 405
+    assert exchange(server.port, "GET", f"{raw}?token=x&token=y").status == 400
     rows = settled(api, sum(counted.values()) + 1)
     by_audit, samples = redemptions(rows), metrics(server)
     by_metrics = requests_of(samples)
     # What no signature was proved of stands in the installation's chain, which no tenant reads.
-    assert by_metrics.pop("malformed") == 7
+    assert by_metrics.pop("malformed") == 7 + 2
+    assert by_metrics.pop("wrong_method") == 2 * 3 + 1
+    assert by_metrics.pop("ambiguous") == 1
     assert by_audit == by_metrics, "the audit and the metrics"
     put = next(outcome for outcome in refused_put if by_audit.get(outcome, 0) == counted.get(outcome, 0) + 1)
     count(put)

@@ -98,7 +98,11 @@ impl SignedUrls {
         // Whoever presses the button of the page wants what a GET gives.
         let pressed = face.offers() && offer::is_pressed(parts);
         let method = if pressed { Some(Method::Get) } else { method_of(parts) };
-        let Some(method) = method else { return self.finished(method_not_allowed(&methods_of(credential))) };
+        let Some(method) = method else {
+            let dialect = credential.claimed_dialect().unwrap_or(face.dialect());
+            self.count_unproved(dialect, Refusal::WrongMethod, parts, connection);
+            return self.finished(method_not_allowed(&methods_of(credential)));
+        };
         let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
         let presented = Presented {
@@ -141,9 +145,20 @@ impl SignedUrls {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers, &METHODS));
         }
-        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed(&METHODS)) };
-        self.service.count_unproved(face.dialect(), method, self.client_of(parts, connection), refusal);
+        if method_of(parts).is_none() {
+            self.count_unproved(face.dialect(), Refusal::WrongMethod, parts, connection);
+            return self.finished(method_not_allowed(&METHODS));
+        }
+        self.count_unproved(face.dialect(), refusal, parts, connection);
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
+    }
+
+    /// Counts a request to a signed URL that a dialect refuses by itself, before anything was proved. One with a method that no
+    /// URL of any kind is for is not counted.
+    pub fn count_unproved(&self, dialect: Dialect, refusal: Refusal, parts: &Parts, connection: &ConnectionInfo) {
+        if let Some(method) = Method::parse(parts.method.as_str()) {
+            self.service.count_unproved(dialect, method, self.client_of(parts, connection), refusal);
+        }
     }
 
     /// The same where there are several tokens, or one that is no text: in the shape of the dialect that they claim.
@@ -163,8 +178,12 @@ impl SignedUrls {
         &self,
         face: &dyn Face,
         tokens: impl IntoIterator<Item = &'t [u8]>,
+        parts: &Parts,
+        connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        self.finished(closing(self.face_of_tokens(face, tokens).partial_upload()))
+        let face = self.face_of_tokens(face, tokens);
+        self.count_unproved(face.dialect(), Refusal::Malformed, parts, connection);
+        self.finished(closing(face.partial_upload()))
     }
 
     fn face_of_tokens<'a, 't>(&'a self, face: &'a dyn Face, tokens: impl IntoIterator<Item = &'t [u8]>) -> &'a dyn Face {
@@ -207,6 +226,7 @@ impl SignedUrls {
         };
         let face = self.face_for(face, grant.terms().dialect);
         if !grant.is_limited() || !face.offers() {
+            self.service.refused(&grant, Refusal::WrongMethod);
             return Ok(method_not_allowed(&methods_of(presented.credential)));
         }
         let admission = self.service.admit(grant).await?;

@@ -540,7 +540,7 @@ impl Service {
     }
 
     /// Counts a request that is refused after its URL was proved, and gives the refusal.
-    pub(crate) fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
+    pub fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
         self.count(&grant.over(Outcome::Refused(refusal), 0), &grant.proved());
         refusal
     }
