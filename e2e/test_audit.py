@@ -10,6 +10,7 @@ import pytest
 
 from conftest import SEED
 from harness import server as provisioned
+from harness import tokens
 from harness.api import Api
 from harness.audit import check
 from harness.content import Content
@@ -277,6 +278,25 @@ def test_who_may_read(server, api):
 def test_who_may_read_metrics(serve):
     """Who is on this machine, as far as that is certain; otherwise who may read the audit."""
     server = serve(arguments=[*TRUSTING, "--max-failed-authentications", "3"])
+def test_acts_upon_a_url_are_found_by_its_object(server, api):
+    """And refusals of one that was signed offline by whose key signed it."""
+    api.put_new("a", Content(SEED, 10))
+    limited, unlimited = api.issue("a", uses=1), api.issue("a", form="link")
+    assert api.call("POST", f"/vk/v1/signed-urls/{limited['link_id']}/reset").status == 204
+    api.revoke(limited["link_id"], unlimited["link_id"])
+    now = int(time.time())
+    expired = tokens.claims(provisioned.TENANT, "/o/reports/a", now - 700)
+    token = tokens.sign(expired, provisioned.KID, provisioned.SIGNING_SECRET)
+    assert exchange(server.port, "GET", f"/o/reports/a?cat={token}").code == "expired"
+
+    def found():
+        rows = api.call("GET", "/vk/v1/audit?bucket=reports&key=a").json["rows"]
+        return {(each["row"]["action"], each["row"]["outcome"], each["row"]["principal"]) for each in rows}
+
+    acts = {(action, "done", provisioned.API_KEY) for action in ("object.publish", "url.issue", "url.reset", "url.revoke")}
+    eventually(lambda: found() == {*acts, ("url.redeem", "expired", provisioned.API_KEY)})
+
+
     api, reader = Api(server), Api(server, provisioned.READER_BEARER)
 
     def status(fields=(), source="127.0.0.1"):
