@@ -142,7 +142,6 @@ def test_audit_metrics_and_clients_count_the_same(server, api):
     for _ in range(7):
         assert exchange(server.port, "GET", "/o/reports/small?cat=forged").status == 403
     eventually(lambda: requests_of(metrics(server)).get("cut") == 3)
-    refused_put = {"used_up", "exists"}
     for target in (api.target("small"), api.target("small", form="link")):
         for method in ("POST", "PATCH", "DELETE"):
             assert exchange(server.port, method, target).status == 405
@@ -154,6 +153,7 @@ def test_audit_metrics_and_clients_count_the_same(server, api):
     raw = f"/api/v1/rawFiles/{small_file['raw_file_id']}"
     assert exchange(server.port, "PUT", f"{raw}?token=x", body=b"x").status == 405
     assert exchange(server.port, "GET", f"{raw}?token=x&token=y").status == 400
+    refused_put = {"used_up", "exists"}
     rows = settled(api, sum(counted.values()) + 1)
     by_audit, samples = redemptions(rows), metrics(server)
     by_metrics = requests_of(samples)
@@ -239,6 +239,8 @@ def test_the_command_line_finds_what_was_changed(server, api, work):
     for changed in (
         lines[:at] + lines[at + 1 :],
         lines[:at] + [lines[at].replace('"bytes":1', '"bytes":2')] + lines[at + 1 :],
+        lines[:at] + [lines[at].replace('"action":', '"action":"url.revoke","action":')] + lines[at + 1 :],
+        lines[:at] + [lines[at].replace('"type":"row",', '"type":"row","note":"",')] + lines[at + 1 :],
         lines[:at] + [lines[at + 1], lines[at]] + lines[at + 2 :],
     ):
         assert changed != lines
@@ -275,9 +277,6 @@ def test_who_may_read(server, api):
     assert {row["row"]["bucket"] for row in api.call("GET", "/vk/v1/audit?key=a").json["rows"]} == {"reports"}
 
 
-def test_who_may_read_metrics(serve):
-    """Who is on this machine, as far as that is certain; otherwise who may read the audit."""
-    server = serve(arguments=[*TRUSTING, "--max-failed-authentications", "3"])
 def test_acts_upon_a_url_are_found_by_its_object(server, api):
     """And refusals of one that was signed offline by whose key signed it."""
     api.put_new("a", Content(SEED, 10))
@@ -297,6 +296,9 @@ def test_acts_upon_a_url_are_found_by_its_object(server, api):
     eventually(lambda: found() == {*acts, ("url.redeem", "expired", provisioned.API_KEY)})
 
 
+def test_who_may_read_metrics(serve):
+    """Who is on this machine, as far as that is certain; otherwise who may read the audit."""
+    server = serve(arguments=[*TRUSTING, "--max-failed-authentications", "3"])
     api, reader = Api(server), Api(server, provisioned.READER_BEARER)
 
     def status(fields=(), source="127.0.0.1"):
