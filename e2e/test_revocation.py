@@ -185,11 +185,13 @@ def test_a_cut_ends_an_upload(server):
     """The client is told, nothing is stored, and nothing is left over; without a cut it is refused at its end."""
     api = Api(server)
     for cut in (True, False):
-        target = api.target("new.bin", "write", label="new")
+        issued = api.issue("new.bin", "write", label="new")
+        target, listed = target_of(issued["url"]), f"/vk/v1/signed-urls/{issued['link_id']}"
         with Connection(server.port) as connection:
             connection.request("PUT", target, {"Content-Length": str(4 << 20)}, [b"x" * (1 << 20)])
             if cut:
-                # It is known as soon as it waits for more.
+                # It has begun: taken back before, it would be refused and not cut. It can be cut as soon as it waits for more.
+                until(lambda: api.call("GET", listed).json["n_requests"])
                 until(lambda: revoked(api, {"label": "new", "cut": True})["n_cut"])
             else:
                 revoked(api, {"label": "new"})
