@@ -10,6 +10,7 @@ import pytest
 
 from conftest import SEED
 from harness import server as provisioned
+from harness import tokens
 from harness.api import Api
 from harness.audit import check
 from harness.content import Content
@@ -17,6 +18,7 @@ from harness.http import Connection, exchange, target_of
 from harness.server import BINARY
 
 MIB = 1 << 20
+TRUSTING = ["--trusted-proxies", "127.0.0.7/32", "--client-address-from", "x-forwarded-for"]
 
 
 def export(api):
@@ -140,12 +142,25 @@ def test_audit_metrics_and_clients_count_the_same(server, api):
     for _ in range(7):
         assert exchange(server.port, "GET", "/o/reports/small?cat=forged").status == 403
     eventually(lambda: requests_of(metrics(server)).get("cut") == 3)
+    for target in (api.target("small"), api.target("small", form="link")):
+        for method in ("POST", "PATCH", "DELETE"):
+            assert exchange(server.port, method, target).status == 405
+        assert exchange(server.port, "PUT", target, {"Content-Range": "bytes 0-0/2"}, b"x").status == 400
+        for unheard_of in ("TRACE", "BREW"):
+            assert exchange(server.port, unheard_of, target).status == 405
+        assert exchange(server.port, "OPTIONS", target).status == 204
+    (small_file,) = [each for each in api.objects() if each["key"] == "small"]
+    raw = f"/api/v1/rawFiles/{small_file['raw_file_id']}"
+    assert exchange(server.port, "PUT", f"{raw}?token=x", body=b"x").status == 405
+    assert exchange(server.port, "GET", f"{raw}?token=x&token=y").status == 400
     refused_put = {"used_up", "exists"}
     rows = settled(api, sum(counted.values()) + 1)
     by_audit, samples = redemptions(rows), metrics(server)
     by_metrics = requests_of(samples)
     # What no signature was proved of stands in the installation's chain, which no tenant reads.
-    assert by_metrics.pop("malformed") == 7
+    assert by_metrics.pop("malformed") == 7 + 2
+    assert by_metrics.pop("wrong_method") == 2 * 3 + 1
+    assert by_metrics.pop("ambiguous") == 1
     assert by_audit == by_metrics, "the audit and the metrics"
     put = next(outcome for outcome in refused_put if by_audit.get(outcome, 0) == counted.get(outcome, 0) + 1)
     count(put)
@@ -224,6 +239,8 @@ def test_the_command_line_finds_what_was_changed(server, api, work):
     for changed in (
         lines[:at] + lines[at + 1 :],
         lines[:at] + [lines[at].replace('"bytes":1', '"bytes":2')] + lines[at + 1 :],
+        lines[:at] + [lines[at].replace('"action":', '"action":"url.revoke","action":')] + lines[at + 1 :],
+        lines[:at] + [lines[at].replace('"type":"row",', '"type":"row","note":"",')] + lines[at + 1 :],
         lines[:at] + [lines[at + 1], lines[at]] + lines[at + 2 :],
     ):
         assert changed != lines
@@ -258,7 +275,52 @@ def test_who_may_read(server, api):
     api.put_new("a", Content(SEED, 10))
     assert "reports" not in "".join(export(other))
     assert {row["row"]["bucket"] for row in api.call("GET", "/vk/v1/audit?key=a").json["rows"]} == {"reports"}
-    passed_on = {"X-Forwarded-For": "192.0.2.1"}
-    assert exchange(server.port, "GET", "/metrics", passed_on).status == 401
-    assert reader.call("GET", "/metrics", fields=passed_on).status == 403
-    assert api.call("GET", "/metrics", fields=passed_on).status == 200
+
+
+def test_acts_upon_a_url_are_found_by_its_object(server, api):
+    """And refusals of one that was signed offline by whose key signed it."""
+    api.put_new("a", Content(SEED, 10))
+    limited, unlimited = api.issue("a", uses=1), api.issue("a", form="link")
+    assert api.call("POST", f"/vk/v1/signed-urls/{limited['link_id']}/reset").status == 204
+    api.revoke(limited["link_id"], unlimited["link_id"])
+    now = int(time.time())
+    expired = tokens.claims(provisioned.TENANT, "/o/reports/a", now - 700)
+    token = tokens.sign(expired, provisioned.KID, provisioned.SIGNING_SECRET)
+    assert exchange(server.port, "GET", f"/o/reports/a?cat={token}").code == "expired"
+
+    def found():
+        rows = api.call("GET", "/vk/v1/audit?bucket=reports&key=a").json["rows"]
+        return {(each["row"]["action"], each["row"]["outcome"], each["row"]["principal"]) for each in rows}
+
+    acts = {(action, "done", provisioned.API_KEY) for action in ("object.publish", "url.issue", "url.reset", "url.revoke")}
+    eventually(lambda: found() == {*acts, ("url.redeem", "expired", provisioned.API_KEY)})
+
+
+def test_who_may_read_metrics(serve):
+    """Who is on this machine, as far as that is certain; otherwise who may read the audit."""
+    server = serve(arguments=[*TRUSTING, "--max-failed-authentications", "3"])
+    api, reader = Api(server), Api(server, provisioned.READER_BEARER)
+
+    def status(fields=(), source="127.0.0.1"):
+        return exchange(server.port, "GET", "/metrics", dict(fields), source=source).status
+
+    assert status() == status({"Host": f"127.0.0.1:{server.port}"}) == status(source="127.0.0.8") == 200
+    for passed_on in (
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"Via": "1.1 proxy"},
+        {"Host": "files.example.org"},
+    ):
+        assert status(passed_on) == 401, passed_on
+        assert reader.call("GET", "/metrics", fields=passed_on).status == 403
+        assert api.call("GET", "/metrics", fields=passed_on).status == 200
+    assert status(source="127.0.0.7") == 401, "a proxy is not believed to be a client"
+    with Connection(server.port) as connection:
+        connection.send(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert connection.receive_head().status == 401, "what nginx sends by itself"
+    # Wrong credentials count for the client, not for its proxy.
+    wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "192.0.2.1"}
+    assert [status(wrong, "127.0.0.7") for _ in range(5)] == [401, 401, 401, 429, 429]
+    right = {"Authorization": f"Bearer {provisioned.BEARER}", "X-Forwarded-For": "192.0.2.2"}
+    assert status(right, "127.0.0.7") == 200

@@ -1,5 +1,6 @@
 """Explaining: every form of URL, by the API and at the command line; to whose URL it is, and to nobody else."""
 
+import base64
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from harness.server import BINARY
 
 NAME = "q3 ü.pdf"
 BUCKET = provisioned.BUCKET
+# The private claim, and the number of uses in it.
+PRIVATE_CLAIM, USES = -0x766B657A, 1
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,29 @@ def test_strangers_learn_nothing(stored):
     told = json.loads(answers.pop())
     assert (told["refusal"], told["facts"]) == ("invalid_signature", None)
     assert explain(stored, token)["works"] and explain(stored, link)["works"]
+
+
+def test_a_key_limited_to_buckets_is_a_stranger_elsewhere(stored):
+    """Also if the token of another bucket's URL stands under a path of its own, or is made up of what is known of it."""
+    chief = Api(stored.server, provisioned.ADMIN_BEARER)
+    assert chief.call("POST", "/vk/v1/buckets", {"name": "limited"}).status == 201
+    made = chief.call("POST", "/vk/v1/api-keys", {"id": "limited", "scopes": ["link:issue"], "buckets": ["limited"]})
+    limited = Api(stored.server, made.json["secret"])
+    issued = stored.issue(NAME, uses=3)
+    assert get(stored, issued["url"]).status == 200
+    own_path = f"{stored.server.url}/o/limited/x"
+    token = issued["url"].partition("?cat=")[2]
+    for url in (issued["url"], f"{own_path}?cat={token}"):
+        assert explain(limited, url)["facts"] is None, url
+    assert explain(chief, f"{own_path}?cat={token}")["refusal"] == "wrong_path"
+    # Of a token that nobody has signed nothing is told but what stands in it.
+    cti = base64.urlsafe_b64decode(issued["link_id"].removeprefix("lnk_") + "==")
+    signing_key = explain(stored, issued["url"])["facts"]["signing_key"]
+    claims = tokens.claims(provisioned.TENANT, "/o/limited/x", int(time.time()), cti=cti)
+    claims[PRIVATE_CLAIM] = {USES: 3}
+    told = explain(limited, f"{own_path}?cat={tokens.sign(claims, signing_key, b'?' * 32)}")
+    assert told["refusal"] == "bad_signature"
+    assert (told["facts"]["uses"], told["facts"]["uses_spent"], told["facts"]["uses_left"]) == (3, None, None)
 
 
 def run(api, *arguments, bearer=provisioned.BEARER, stdin=""):

@@ -96,6 +96,20 @@ def test_what_is_issued_in_the_same_second_works(shared):
         assert [get(shared.server, target).code for target in old] == ["revoked", "revoked"]
 
 
+def test_parts_of_an_upload_begun_in_the_same_second_are_taken(shared):
+    """They count as issued when the upload was begun: what was taken back before that does not hit them, what is afterwards does."""
+    for number in range(5):
+        objects = f"/oss/v2/buckets/{provisioned.BUCKET}/objects/again-{number}/signeds3upload"
+        old = ()
+        for _ in range(2):
+            revoked(shared, {"bucket": provisioned.BUCKET, "prefix": ""})
+            assert [exchange(shared.server.port, "PUT", target, body=b"part").status for target in old] == [403] * len(old)
+            begun = shared.call("GET", f"{objects}?parts=1").json
+            old = [target_of(url) for url in begun["urls"]]
+            assert [exchange(shared.server.port, "PUT", target, body=b"part").status for target in old] == [200]
+        assert shared.call("POST", objects, {"uploadKey": begun["uploadKey"]}).status == 200
+
+
 def test_another_tenants_are_never_hit(shared):
     """Everything is called the same, and only one tenant's is dead."""
     server, other = shared.server, Api(shared.server, provisioned.OTHER_BEARER)
@@ -171,11 +185,13 @@ def test_a_cut_ends_an_upload(server):
     """The client is told, nothing is stored, and nothing is left over; without a cut it is refused at its end."""
     api = Api(server)
     for cut in (True, False):
-        target = api.target("new.bin", "write", label="new")
+        issued = api.issue("new.bin", "write", label="new")
+        target, listed = target_of(issued["url"]), f"/vk/v1/signed-urls/{issued['link_id']}"
         with Connection(server.port) as connection:
             connection.request("PUT", target, {"Content-Length": str(4 << 20)}, [b"x" * (1 << 20)])
             if cut:
-                # It is known as soon as it waits for more.
+                # It has begun: taken back before, it would be refused and not cut. It can be cut as soon as it waits for more.
+                until(lambda: api.call("GET", listed).json["n_requests"])
                 until(lambda: revoked(api, {"label": "new", "cut": True})["n_cut"])
             else:
                 revoked(api, {"label": "new"})

@@ -21,12 +21,13 @@ def check(lines):
     """Checks an export; gives its rows. Raises AssertionError at the first thing that is wrong."""
     chain = keys = last = None
     rows, sealed, ended = [], {}, False
-    for line in map(json.loads, lines):
+    for line in (json.loads(line, object_pairs_hook=_once) for line in lines):
         assert not ended, "something comes after the end"
         if line["type"] == "head":
             assert line["format"] == "valetkey-audit-1"
             chain, keys = line["chain"], {key["id"]: bytes.fromhex(key["public"]) for key in line["keys"]}
         elif line["type"] == "row":
+            assert line.keys() == {"type", "chain", "seq", "prev", "hash", "row", "personal"} and line["chain"] == chain, line
             before = (last["seq"], last["hash"]) if last else (line["seq"] - 1, sealed.get(line["seq"] - 1, "00" * 32))
             assert (line["seq"] - 1, line["prev"]) == before, f"row {line['seq']} does not follow {before}"
             said = {"chain": chain, "prev": line["prev"], "row": line["row"], "seq": line["seq"], "v": 1}
@@ -57,6 +58,12 @@ def verifies(public, message, signature):
     base = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
     left, right = _times(s, base), _add(r, _times(k, a))
     return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+def _once(pairs):
+    fields = dict(pairs)
+    assert len(fields) == len(pairs), "a field is there twice"
+    return fields
 
 
 def _point(encoded):

@@ -45,6 +45,13 @@ pub struct ClientAddressPolicy {
     pub from: ClientAddressFrom,
 }
 
+impl ClientAddressPolicy {
+    /// The client's address, of a request with these headers from this peer.
+    pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, &self.trusted_proxies, self.from)
+    }
+}
+
 /// Answers signed URLs, whatever dialect they were issued by. Cheap to clone.
 #[derive(Clone)]
 pub struct SignedUrls {
@@ -73,7 +80,7 @@ impl SignedUrls {
 
     /// The client's address, as the operator's trust in proxies makes it out.
     pub fn client_of(&self, parts: &Parts, connection: &ConnectionInfo) -> IpAddr {
-        client_address(connection.peer().ip(), &parts.headers, &self.clients.trusted_proxies, self.clients.from)
+        self.clients.client_of(connection.peer().ip(), &parts.headers)
     }
 
     /// Answers one request, whose credential the dialect has found in its URL.
@@ -91,7 +98,11 @@ impl SignedUrls {
         // Whoever presses the button of the page wants what a GET gives.
         let pressed = face.offers() && offer::is_pressed(parts);
         let method = if pressed { Some(Method::Get) } else { method_of(parts) };
-        let Some(method) = method else { return self.finished(method_not_allowed(&methods_of(credential))) };
+        let Some(method) = method else {
+            let dialect = credential.claimed_dialect().unwrap_or(face.dialect());
+            self.count_unproved(dialect, Refusal::WrongMethod, parts, connection);
+            return self.finished(method_not_allowed(&methods_of(credential)));
+        };
         let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
         let presented = Presented {
@@ -134,9 +145,20 @@ impl SignedUrls {
         if parts.method == http::Method::OPTIONS {
             return self.finished(preflight(&parts.headers, &METHODS));
         }
-        let Some(method) = method_of(parts) else { return self.finished(method_not_allowed(&METHODS)) };
-        self.service.count_unproved(face.dialect(), method, self.client_of(parts, connection), refusal);
+        if method_of(parts).is_none() {
+            self.count_unproved(face.dialect(), Refusal::WrongMethod, parts, connection);
+            return self.finished(method_not_allowed(&METHODS));
+        }
+        self.count_unproved(face.dialect(), refusal, parts, connection);
         self.finished(closing(with_retry(refusal, face.refusal(refusal, &parts.headers))))
+    }
+
+    /// Counts a request to a signed URL that a dialect refuses by itself, before anything was proved. One with a method that no
+    /// URL of any kind is for is not counted.
+    pub fn count_unproved(&self, dialect: Dialect, refusal: Refusal, parts: &Parts, connection: &ConnectionInfo) {
+        if let Some(method) = Method::parse(parts.method.as_str()) {
+            self.service.count_unproved(dialect, method, self.client_of(parts, connection), refusal);
+        }
     }
 
     /// The same where there are several tokens, or one that is no text: in the shape of the dialect that they claim.
@@ -156,8 +178,12 @@ impl SignedUrls {
         &self,
         face: &dyn Face,
         tokens: impl IntoIterator<Item = &'t [u8]>,
+        parts: &Parts,
+        connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
-        self.finished(closing(self.face_of_tokens(face, tokens).partial_upload()))
+        let face = self.face_of_tokens(face, tokens);
+        self.count_unproved(face.dialect(), Refusal::Malformed, parts, connection);
+        self.finished(closing(face.partial_upload()))
     }
 
     fn face_of_tokens<'a, 't>(&'a self, face: &'a dyn Face, tokens: impl IntoIterator<Item = &'t [u8]>) -> &'a dyn Face {
@@ -200,6 +226,7 @@ impl SignedUrls {
         };
         let face = self.face_for(face, grant.terms().dialect);
         if !grant.is_limited() || !face.offers() {
+            self.service.refused(&grant, Refusal::WrongMethod);
             return Ok(method_not_allowed(&methods_of(presented.credential)));
         }
         let admission = self.service.admit(grant).await?;

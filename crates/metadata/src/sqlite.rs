@@ -302,7 +302,9 @@ impl MetadataStore for SqliteStore {
         self.readers
             .read(move |connection| {
                 let bound = params![tenant.as_str(), until.as_micros()];
-                rows::first(connection, statements::LATEST_ISSUE, bound, |row| rows::instant(row, 0))
+                let url = rows::first(connection, statements::LATEST_ISSUE, bound, |row| rows::instant(row, 0))?;
+                let upload = rows::first(connection, statements::LATEST_UPLOAD, bound, |row| rows::optional_instant(row, 0))?;
+                Ok(url.max(upload.flatten()))
             })
             .await
     }
@@ -335,6 +337,14 @@ impl MetadataStore for SqliteStore {
     ) -> Result<Vec<RevocationRow>, MetadataError> {
         let after = after.map(|(tenant, taken)| (tenant.clone(), taken.clone()));
         self.readers.read(move |connection| urls::revocations(connection, now, after.as_ref(), limit)).await
+    }
+
+    async fn n_revocations(&self) -> Result<u64, MetadataError> {
+        let counted = self
+            .readers
+            .read(|connection| rows::first(connection, statements::N_REVOCATIONS, [], |row| Ok(row.get::<_, i64>(0)?)))
+            .await?;
+        Ok(counted.and_then(|n_rows| u64::try_from(n_rows).ok()).unwrap_or(0))
     }
 
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError> {

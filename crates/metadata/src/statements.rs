@@ -193,6 +193,8 @@ statements! {
     TOUCH_URL = "UPDATE urls SET n_requests = n_requests + $1, last_used_at = CASE WHEN last_used_at > $2 THEN last_used_at \
         ELSE $2 END WHERE tenant = $3 AND link_id = $4";
     LATEST_ISSUE = "SELECT issued_at FROM urls WHERE tenant = $1 AND issued_at <= $2 ORDER BY issued_at DESC LIMIT 1";
+    LATEST_UPLOAD = "SELECT max(uploads.created_at) FROM buckets JOIN uploads ON uploads.bucket = buckets.name \
+        WHERE buckets.tenant = $1 AND uploads.created_at <= $2";
 
     REVOKE = "INSERT INTO revocations (tenant, link_id, revoked_at, forget_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (tenant, link_id) DO UPDATE SET forget_at = excluded.forget_at \
@@ -200,6 +202,7 @@ statements! {
     REVOCATION = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE tenant = $1 AND link_id = $2";
     REVOCATIONS = "SELECT tenant, link_id, revoked_at, forget_at FROM revocations WHERE (tenant, link_id) > ($1, $2) \
         AND forget_at > $3 ORDER BY tenant, link_id LIMIT $4";
+    N_REVOCATIONS = "SELECT count(*) FROM revocations";
     IS_REVOKED = "SELECT 1 FROM revocations WHERE tenant = $1 AND link_id = $2";
     REVOKE_BROADLY = "INSERT INTO broad_revocations (", broad_revocation_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7) \
         ON CONFLICT (tenant, kind, bucket, value) DO UPDATE SET issued_until = CASE WHEN excluded.issued_until > \

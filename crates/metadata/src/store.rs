@@ -316,7 +316,7 @@ pub trait MetadataStore: Send + Sync + 'static {
     ) -> Result<Vec<UrlEntry>, MetadataError>;
     /// Adds to what is known of URLs' uses, and records URLs that are not known. One that is known keeps its other fields.
     async fn touch_urls(&self, touches: Vec<UrlTouch>) -> Result<(), MetadataError>;
-    /// The latest instant, not after `until`, at which a URL of this tenant was issued.
+    /// The latest instant, not after `until`, at which a URL of this tenant was issued, or an upload in parts begun.
     async fn latest_issue(&self, tenant: &TenantName, until: Timestamp) -> Result<Option<Timestamp>, MetadataError>;
     /// The link with this secret.
     async fn link_by_secret(&self, secret: &SecretDigest) -> Result<Option<LinkRow>, MetadataError>;
@@ -333,6 +333,8 @@ pub trait MetadataStore: Send + Sync + 'static {
         after: Option<(&TenantName, &Taken)>,
         limit: u32,
     ) -> Result<Vec<RevocationRow>, MetadataError>;
+    /// How many revocations of single URLs there are, forgotten ones that were not swept yet included: who reads them all makes room.
+    async fn n_revocations(&self) -> Result<u64, MetadataError>;
 
     /// Asks the ledger for a session and a reservation; see [`Ledger::reserve`]. `forget_at` is when the row need not be kept.
     async fn reserve(&self, grant: &GrantKey, forget_at: Timestamp, ask: Ask) -> Result<Result<Reserved, Denied>, MetadataError>;

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::Level;
-use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, closing};
+use valetkey_dataplane::{ClientAddressPolicy, RequestBody};
 use valetkey_dialect_autodesk::Autodesk;
 use valetkey_dialect_datalab::Datalab;
 use valetkey_dialect_flexportal::FlexPortal;
@@ -38,6 +38,8 @@ pub(crate) struct Dispatch(Arc<OnceLock<Targets>>);
 /// What requests are dispatched to.
 pub(crate) struct Targets {
     pub(crate) service: Service,
+    /// Whom to believe about the client's address.
+    pub(crate) clients: ClientAddressPolicy,
     pub(crate) public_urls: Arc<PublicUrls>,
     pub(crate) documents: Arc<Documents>,
     /// How many connections are open now.
@@ -196,8 +198,10 @@ impl Targets {
 
     /// The metrics, for who is on this machine or may read the audit.
     async fn metrics(&self, request: &Request<RequestBody>, connection: &ConnectionInfo) -> Response<ResponseBody> {
-        if !metrics::is_local(request.headers(), connection.peer().ip())
-            && let Err(problem) = metrics::authorize(&self.service, request.headers(), connection.peer().ip())
+        let peer = connection.peer().ip();
+        if !metrics::is_local(request, peer, &self.clients.trusted_proxies)
+            && let Err(problem) =
+                metrics::authorize(&self.service, request.headers(), self.clients.client_of(peer, request.headers()))
         {
             return metrics::refused(told(&problem));
         }

@@ -2,41 +2,56 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>, version 0.0.4).
 //!
 //! For whoever is on this machine, or shows a credential with the scope `audit:read`. A request that a proxy has passed on is not
-//! from this machine, wherever the proxy is.
+//! from this machine, wherever the proxy is; in doubt it was passed on.
 
-use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use http::{Response, StatusCode};
+use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA, WWW_AUTHENTICATE};
+use http::{Request, Response, StatusCode, Version};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::problem::Problem;
-use valetkey_model::{Dialect, Refusal, Scope};
+use valetkey_model::{Dialect, Network, Refusal, Scope};
 use valetkey_service::{Measurements, Service, ServiceError};
 
 pub(crate) static CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Fields that proxies write.
+/// Fields that proxies write, beside those that begin with `x-forwarded-`.
 static PASSED_ON: [HeaderName; 5] = [
     FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
+    VIA,
     HeaderName::from_static("x-real-ip"),
-    http::header::VIA,
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("true-client-ip"),
 ];
 
-/// Whether a request is from this machine itself.
-pub(crate) fn is_local(headers: &HeaderMap, peer: IpAddr) -> bool {
-    peer.to_canonical().is_loopback() && !PASSED_ON.iter().any(|name| headers.contains_key(name))
+/// Whether a request is from this machine itself: its peer is, which is no trusted proxy; it says so in `Host`, which a page in a
+/// browser here cannot make up; and nothing tells of a proxy. Some tell by little: nginx, if nobody says otherwise, by HTTP/1.0 alone.
+pub(crate) fn is_local<B>(request: &Request<B>, peer: IpAddr, trusted_proxies: &[Network]) -> bool {
+    let (peer, headers) = (peer.to_canonical(), request.headers());
+    let is_passed_on = |name: &HeaderName| PASSED_ON.contains(name) || name.as_str().starts_with("x-forwarded-");
+    peer.is_loopback()
+        && !trusted_proxies.iter().any(|network| network.contains(peer))
+        && request.version() >= Version::HTTP_11
+        && headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback)
+        && !headers.keys().any(is_passed_on)
 }
 
-/// Proves that the request has a credential that may read the audit.
-pub(crate) fn authorize(service: &Service, headers: &HeaderMap, peer: IpAddr) -> Result<(), Problem> {
+/// Whether a `Host` is this machine's name for itself.
+fn is_loopback(host: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Proves that the request has a credential that may read the audit. Wrong ones count for the client's address.
+pub(crate) fn authorize(service: &Service, headers: &HeaderMap, client: IpAddr) -> Result<(), Problem> {
     let unauthenticated = || Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid credential is needed");
     let Ok(Some(Credential::Bearer(secret) | Credential::ApiKey(secret))) = credential(headers) else {
         return Err(unauthenticated());
     };
-    let principal = service.authenticate(&secret, peer).map_err(|error| match error {
+    let principal = service.authenticate(&secret, client).map_err(|error| match error {
         ServiceError::Refused(refusal @ Refusal::TooManyRequests) => Problem::refusal(refusal),
         _ => unauthenticated(),
     })?;
@@ -124,18 +139,38 @@ mod tests {
 
     #[test]
     fn who_is_on_this_machine() {
-        let check = |peer: &str, field: Option<&'static str>, local: bool| {
-            let mut headers = HeaderMap::new();
-            headers.extend(field.map(|field| (HeaderName::from_static(field), HeaderValue::from_static("127.0.0.1"))));
-            assert_eq!(is_local(&headers, peer.parse().unwrap()), local, "{peer} {field:?}");
+        let check = |peer: &str, host: &str, field: Option<&'static str>, local: bool| {
+            let mut request = Request::new(());
+            request.headers_mut().insert(HOST, HeaderValue::from_str(host).unwrap());
+            request
+                .headers_mut()
+                .extend(field.map(|field| (HeaderName::from_static(field), HeaderValue::from_static("127.0.0.1"))));
+            let proxies = ["127.0.0.7".parse().unwrap()];
+            assert_eq!(is_local(&request, peer.parse().unwrap(), &proxies), local, "{peer} {host} {field:?}");
+            *request.version_mut() = Version::HTTP_10;
+            assert!(!is_local(&request, peer.parse().unwrap(), &proxies));
         };
-        check("127.0.0.1", None, true);
-        check("127.9.9.9", None, true);
-        check("::1", None, true);
-        check("::ffff:127.0.0.1", None, true);
-        check("192.0.2.1", None, false);
-        for field in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
-            check("127.0.0.1", Some(field), false);
+        for (peer, local) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("192.0.2.1", false),
+            ("127.0.0.7", false),
+            ("::ffff:127.0.0.7", false),
+        ] {
+            check(peer, "localhost:8080", None, local);
+        }
+        for host in ["localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080"] {
+            check("127.0.0.1", host, None, true);
+        }
+        for host in
+            ["files.example.org", "localhost.example.org", "192.0.2.1:8080", "[2001:db8::1]", "", ":80", "127.0.0.1.nip.io"]
+        {
+            check("127.0.0.1", host, None, false);
+        }
+        for field in ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via", "cf-connecting-ip"] {
+            check("127.0.0.1", "localhost", Some(field), false);
         }
     }
 

@@ -253,7 +253,7 @@ fn targets(
     let clients =
         ClientAddressPolicy { trusted_proxies: settings.trusted_proxies.as_slice().into(), from: settings.client_address_from };
     // The signed resources of Autodesk's API and the files of Redivis' are its own, whoever issued what stands in their URLs.
-    let without_faces = SignedUrls::new(service.clone(), clients, entropy.clone(), public_urls.are_https());
+    let without_faces = SignedUrls::new(service.clone(), clients.clone(), entropy.clone(), public_urls.are_https());
     let signed_urls = without_faces
         .clone()
         .with_issuer_face(Dialect::Autodesk, autodesk::issuer_face(public_urls.default_url().clone()))
@@ -261,6 +261,7 @@ fn targets(
         .with_issuer_face(Dialect::Datalab, datalab::issuer_face())
         .with_issuer_face(Dialect::FlexPortal, flexportal::issuer_face());
     Targets {
+        clients,
         native: Native::new(NativeContext {
             service: service.clone(),
             signed_urls: signed_urls.clone(),

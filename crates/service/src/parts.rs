@@ -77,7 +77,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::NotFound`] for the bucket.
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::NotFound`] for the bucket;
+    /// [`ServiceError::Refused`] while too much is taken back and begun anew.
     pub async fn begin_parts(
         &self,
         principal: &Principal,
@@ -86,13 +87,15 @@ impl Service {
     ) -> Result<UploadId, ServiceError> {
         self.writable_bucket(principal, bucket).await?;
         let now = self.now();
+        // As what is issued: not hit by what was taken back a moment ago.
+        let created_at = now.max(self.earliest_issue(principal.tenant())?);
         let upload = UploadRow {
             id: UploadId::random(self.entropy()),
             tenant: principal.tenant().clone(),
             bucket: bucket.clone(),
             key: key.clone(),
             created_by: principal.api_key().clone(),
-            created_at: now,
+            created_at,
             expires_at: now.plus(self.config().upload_lifetime),
         };
         self.metadata().create_upload(upload.clone()).await?;

@@ -507,7 +507,12 @@ impl Service {
         let is_known = refusal >= Refusal::NotYetValid;
         match presented.credential {
             PresentedCredential::Token { token, raw_path } if is_known => {
-                if let Some(Claimed { claims, .. }) = valetkey_signing::claimed(token) {
+                if let Some(Claimed { claims, key_id }) = valetkey_signing::claimed(token) {
+                    let ring = self.inner().keys.ring();
+                    let issuer = match key_id.and_then(|id| ring.find(&id)).map(|key| key.owner()) {
+                        Some(KeyOwner::ApiKey(owner)) => Some(owner),
+                        _ => claims.terms.issuer.as_ref(),
+                    };
                     let place = valetkey_signing::decode_object_path(&self.config().base_path, raw_path).ok();
                     // A path that the token is not for is the stranger's word alone.
                     let place = place.as_ref().filter(|_| refusal != Refusal::WrongPath);
@@ -515,7 +520,7 @@ impl Service {
                         tenant: &claims.tenant,
                         link_id: Some(claims.link_id),
                         place: place.map(|(bucket, key)| (bucket, key)),
-                        issuer: claims.terms.issuer.as_ref(),
+                        issuer,
                         label: claims.terms.label.as_deref(),
                     };
                     return self.count(&over(claims.terms.dialect), &proved);
@@ -540,7 +545,7 @@ impl Service {
     }
 
     /// Counts a request that is refused after its URL was proved, and gives the refusal.
-    pub(crate) fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
+    pub fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
         self.count(&grant.over(Outcome::Refused(refusal), 0), &grant.proved());
         refusal
     }

@@ -2,10 +2,11 @@
 
 use crate::audit::About as _;
 use crate::revocations::{Place, UrlFacts};
+use crate::urls::of_url;
 use crate::{LinkSecret, Principal, Service, ServiceError};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use valetkey_metadata::{AuditEntry, LinkRow, MetadataError, RevocationRow, Taken};
+use valetkey_metadata::{AuditEntry, LinkRow, MetadataError, RevocationRow, Taken, UrlRow};
 use valetkey_model::{Action, BucketName, LinkId, Refusal, Scope, TenantName, Timestamp, sabotaged};
 
 /// No URL lives longer than this.
@@ -15,7 +16,7 @@ const SKEW: Duration = Duration::from_secs(60);
 /// How far ahead of the clock URLs are issued here at most, where revocations push them: less than the skew that is forgiven.
 const MAX_AHEAD: Duration = Duration::from_secs(30);
 /// How many revocations are read at once.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 1_000;
 
 /// What is to be taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,12 +72,22 @@ impl Service {
             None => self.metadata().latest_issue(principal.tenant(), now.plus(MAX_AHEAD)).await?.map_or(now, |at| at.max(now)),
         };
         let mut rows = Vec::with_capacity(new.taken.len());
+        let mut record = Vec::with_capacity(new.taken.len());
         for taken in new.taken {
+            let url = match &taken {
+                Taken::Link(link_id) => self.metadata().url(principal.tenant(), link_id).await?.map(|entry| entry.url),
+                _ => None,
+            };
             let issued_until = if is_single(&taken) { Timestamp::MAX } else { issued_until };
-            let forget_at = self.forget_revocation_at(principal.tenant(), &taken, issued_until.min(now)).await?;
-            rows.push(RevocationRow { tenant: principal.tenant().clone(), taken, issued_until, revoked_at: now, forget_at });
+            let forget_at = self.forget_revocation_at(principal.tenant(), &taken, url.as_ref(), issued_until.min(now));
+            let row = RevocationRow { tenant: principal.tenant().clone(), taken, issued_until, revoked_at: now, forget_at };
+            let entry = self.revoke_entry(principal, &row, new.cut);
+            record.push(match &url {
+                Some(url) => of_url(entry, url),
+                None => entry,
+            });
+            rows.push(row);
         }
-        let record = rows.iter().map(|row| self.revoke_entry(principal, row, new.cut)).collect();
         let (service, cut) = (self.clone(), new.cut);
         let revoked = self.to_the_end(async move {
             let revocations = service.recording(record).revoke(rows).await?;
@@ -167,16 +178,13 @@ impl Service {
 
     /// When nothing is left that the revocation could hit: the URL's own end where it is known, else that of the longest life
     /// that begins at `issued_until`.
-    async fn forget_revocation_at(
+    fn forget_revocation_at(
         &self,
         tenant: &TenantName,
         taken: &Taken,
+        url: Option<&UrlRow>,
         issued_until: Timestamp,
-    ) -> Result<Timestamp, ServiceError> {
-        let known = match taken {
-            Taken::Link(link_id) => self.metadata().url(tenant, link_id).await?.map(|entry| entry.url.expires_at),
-            _ => None,
-        };
+    ) -> Timestamp {
         let keys = &self.inner().keys;
         let of_key = |seconds| Duration::from_secs(seconds);
         let longest = match taken {
@@ -186,8 +194,8 @@ impl Service {
                 signed.unwrap_or_default().max(self.config().max_link_lifetime).max(self.config().upload_lifetime)
             }
         };
-        let end = known.unwrap_or_else(|| issued_until.plus(SKEW).plus(longest.min(LONGEST_LIFETIME)));
-        Ok(end.plus(self.config().resume_past_expiry))
+        let end = url.map_or_else(|| issued_until.plus(SKEW).plus(longest.min(LONGEST_LIFETIME)), |url| url.expires_at);
+        end.plus(self.config().resume_past_expiry)
     }
 
     /// The link id of a URL in link form that still works, for whoever issued it or may use its bucket: what [`Service::revoke`]
@@ -229,6 +237,7 @@ impl Service {
     /// Reads the revocations that there are.
     pub(crate) async fn load_revocations(&self) -> Result<(), ServiceError> {
         let now = self.now();
+        self.inner().revocations.reserve(self.metadata().n_revocations().await?);
         let mut page = self.metadata().revocations(now, None, PAGE).await?;
         loop {
             page.iter().for_each(|row| self.inner().revocations.add(row));

@@ -2,7 +2,7 @@
 
 use crate::revocations::UrlFacts;
 use crate::{Principal, Service, ServiceError};
-use valetkey_metadata::{SigningKeyState, UrlCursor, UrlEntry, UrlRow, UrlsOf};
+use valetkey_metadata::{AuditEntry, SigningKeyState, UrlCursor, UrlEntry, UrlRow, UrlTarget, UrlsOf};
 use valetkey_model::{BucketName, LinkId, ObjectKey, Scope, Timestamp};
 
 /// How many URLs a page passes over before it ends early: its time stays bounded, however seldom what is asked for is.
@@ -161,6 +161,15 @@ fn is_asked_for(principal: &Principal, query: &UrlQuery, listed: &ListedUrl) -> 
         && query.bucket.as_ref().is_none_or(|bucket| listed.url.bucket == *bucket)
         && query.label.as_ref().is_none_or(|label| listed.url.label.as_ref() == Some(label))
         && query.state.is_none_or(|state| listed.state == state)
+}
+
+/// An act upon a URL, as the audit tells of it.
+pub(crate) fn of_url(entry: AuditEntry, url: &UrlRow) -> AuditEntry {
+    let key = match &url.target {
+        UrlTarget::Object(key) => Some(key.clone()),
+        UrlTarget::Prefix(_) => None,
+    };
+    AuditEntry { link_id: Some(url.link_id), bucket: Some(url.bucket.clone()), key, ..entry }
 }
 
 /// What a revocation can name of a listed URL.

@@ -1,8 +1,8 @@
 //! Uses as their owner sees them: all of them made available again.
 
-use crate::urls::facts_of_url;
+use crate::urls::{facts_of_url, of_url};
 use crate::{Principal, Service, ServiceError};
-use valetkey_metadata::{AuditEntry, UrlRow};
+use valetkey_metadata::UrlRow;
 use valetkey_model::{Action, LinkId, Refusal, Scope};
 
 impl Service {
@@ -24,8 +24,7 @@ impl Service {
         if self.is_revoked(&facts_of_url(&url)) {
             return Err(Refusal::Revoked.into());
         }
-        let entry = self.act(principal, Action::UrlReset);
-        let entry = AuditEntry { link_id: Some(*link_id), bucket: Some(url.bucket), ..entry };
+        let entry = of_url(self.act(principal, Action::UrlReset), &url);
         self.recording(vec![entry]).reset_uses(principal.tenant(), link_id).await?;
         tracing::info!("the uses of a URL were reset");
         Ok(())

@@ -118,8 +118,8 @@ pub use claims::{Claims, PRIVATE_CLAIM, PathRule};
 pub use error::SignError;
 pub use key::{Algorithm, KeyLimits, KeyOwner, KeyReach, KeyRing, KeyState, SigningKey};
 pub use path::{
-    Resource, canonical_file_path, canonical_object_path, decode_object_path, decode_path, granted_prefix, parse_raw_file_id,
-    raw_file_id,
+    Resource, canonical_file_path, canonical_object_path, decode_object_path, decode_path, granted_bucket, granted_prefix,
+    parse_raw_file_id, raw_file_id,
 };
 pub use peek::dialect_of_damaged;
 pub use sign::sign;

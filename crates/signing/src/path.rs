@@ -197,6 +197,11 @@ pub fn granted_prefix(base_path: &str, granted: &str) -> Option<String> {
     granted_bucket_and_key(base_path, granted).and_then(|(_, prefix)| decode(prefix)).map(Cow::into_owned)
 }
 
+/// The bucket that a granted path is in, whether or not there can be one of this name; `None` for what is not below `{base_path}/o/`.
+pub fn granted_bucket<'a>(base_path: &str, granted: &'a str) -> Option<&'a str> {
+    granted_bucket_and_key(base_path, granted).map(|(bucket, _)| bucket)
+}
+
 /// Whether a granted path is, or begins, that of files.
 pub(crate) fn names_files(base_path: &str, granted: &str) -> bool {
     granted.strip_prefix(base_path.trim_end_matches('/')).is_some_and(|below| below.starts_with(RAW_FILES))

@@ -35,7 +35,7 @@ impl Autodesk {
         // Only at its own path is a URL taken back.
         let is_revocable = !matches!(credential, Some(PresentedCredential::LinkInBucket { .. }));
         let mut answer = match credential {
-            _ if is_partial(&parts) => signed.refuse_partial_upload(&face, []),
+            _ if is_partial(&parts) => signed.refuse_partial_upload(&face, [], &parts, connection),
             Some(credential) => signed.call(&face, credential, &parts, body, connection).await,
             None => signed.refuse(&face, Refusal::UnknownLink, &parts, connection),
         };

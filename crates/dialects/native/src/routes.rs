@@ -136,7 +136,7 @@ impl Native {
     ) -> Response<ResponseBody> {
         let signed = &self.context.signed_urls;
         if is_partial_upload(parts) {
-            return signed.refuse_partial_upload(&NativeFace, tokens(parts));
+            return signed.refuse_partial_upload(&NativeFace, tokens(parts), parts, connection);
         }
         match token_of(parts) {
             Ok(None) => match place_of(path) {
@@ -165,7 +165,7 @@ impl Native {
     ) -> Response<ResponseBody> {
         let signed = &self.context.signed_urls;
         if is_partial_upload(parts) {
-            return signed.refuse_partial_upload(&NativeFace, []);
+            return signed.refuse_partial_upload(&NativeFace, [], parts, connection);
         }
         match link_secret(rest) {
             Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,

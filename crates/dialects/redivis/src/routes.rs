@@ -24,7 +24,7 @@ use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
-use valetkey_model::{Disposition, Entropy, FileId, Refusal, Scope};
+use valetkey_model::{Dialect, Disposition, Entropy, FileId, Refusal, Scope};
 use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace, UrlCredential};
 use valetkey_service::{File, FileRef, ObjectRow, Principal, Service, ServiceError};
 
@@ -102,8 +102,18 @@ impl Redivis {
                 answer.unwrap_or_else(|error| on_file(error.answer_on_file()))
             }
             Method::OPTIONS => on_file(preflight(call.parts)),
-            _ => on_file(closing(errors::method_not_allowed(FILE_METHODS).answer_on_file())),
+            _ => {
+                // Without a token it is no signed URL, but a call that is not there.
+                if !matches!(token_in(call.parts.uri.query()), Ok(None)) {
+                    self.count(Refusal::WrongMethod, call.parts, connection);
+                }
+                on_file(closing(errors::method_not_allowed(FILE_METHODS).answer_on_file()))
+            }
         }
+    }
+
+    fn count(&self, refusal: Refusal, parts: &Parts, connection: &ConnectionInfo) {
+        self.context.signed_urls.count_unproved(Dialect::Redivis, refusal, parts, connection);
     }
 
     async fn read_file(
@@ -115,7 +125,10 @@ impl Redivis {
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
         let (signed, parts) = (&self.context.signed_urls, call.parts);
-        let token = token_in(parts.uri.query()).map_err(errors::refused)?;
+        let token = token_in(parts.uri.query()).map_err(|refusal| {
+            self.count(refusal, parts, connection);
+            errors::refused(refusal)
+        })?;
         if let Some(token) = token {
             let raw_path = format!("{}{path}", self.context.public_urls.default_url().base_path());
             let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };

@@ -4,9 +4,12 @@
 //! `checkpoint`s in the order of their `seq`; and an `end`, without which the export was cut off.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
 use valetkey_metadata::audit::{AuditCheckpoint, GENESIS, Personal, hex, row_hash};
 
 /// What was found to be wrong, first.
@@ -59,23 +62,64 @@ struct Key {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row {
+    chain: String,
     seq: u64,
     prev: String,
     hash: String,
-    row: BTreeMap<String, Value>,
+    row: Fields<Value>,
     #[serde(default)]
-    personal: BTreeMap<String, Plain>,
+    personal: Fields<Plain>,
+}
+
+/// Fields, none of them twice: readers differ in which of two they take.
+struct Fields<T>(BTreeMap<String, T>);
+
+impl<T> Default for Fields<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Once<T> {
+            type Value = Fields<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<T>, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    if let Some((name, _)) = fields.get_key_value(&name) {
+                        return Err(A::Error::custom(format!("`{name}` is there twice")));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Once(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Plain {
     salt: String,
     value: String,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Checkpoint {
+    chain: String,
     seq: u64,
     at: String,
     hash: String,
@@ -180,6 +224,9 @@ impl Verifier {
     fn row(&mut self, chain: &str, row: Row) -> Result<(), Broken> {
         let seq = row.seq;
         let wrong = |why: &str| broken(Some(seq), why);
+        if row.chain != chain {
+            return Err(wrong("it is of another chain"));
+        }
         let (prev, hash) = (bytes(&row.prev), bytes(&row.hash));
         let (prev, hash): ([u8; 32], [u8; 32]) = prev.zip(hash).ok_or_else(|| wrong("`prev` or `hash` is no hash"))?;
         match self.last {
@@ -194,19 +241,20 @@ impl Verifier {
             }
             None => self.first = Some(seq),
         }
-        let text = serde_json::to_string(&row.row).map_err(|_| wrong("it cannot be written as JSON"))?;
+        let (fields, personal) = (row.row.0, row.personal.0);
+        let text = serde_json::to_string(&fields).map_err(|_| wrong("it cannot be written as JSON"))?;
         if row_hash(chain, seq, &prev, &text) != hash {
             return Err(wrong("it was changed: its hash is another"));
         }
-        for (field, plain) in row.personal {
+        for (field, plain) in personal {
             let salt = bytes(&plain.salt).ok_or_else(|| wrong("a salt is none"))?;
             let digest = Personal { salt, value: plain.value }.digest();
-            if row.row.get(&field).and_then(Value::as_str) != Some(&digest) {
+            if fields.get(&field).and_then(Value::as_str) != Some(&digest) {
                 return Err(broken(Some(seq), format!("its plain `{field}` was changed: the digest in the row is another")));
             }
         }
-        if row.row.get("action").and_then(Value::as_str) == Some("audit.drop")
-            && let Some(subject) = row.row.get("subject").and_then(Value::as_str)
+        if fields.get("action").and_then(Value::as_str) == Some("audit.drop")
+            && let Some(subject) = fields.get("subject").and_then(Value::as_str)
         {
             self.dropped = self.dropped.max(subject.parse().unwrap_or(0));
         }
@@ -215,8 +263,11 @@ impl Verifier {
     }
 
     fn checkpoint(&mut self, chain: &str, checkpoint: Checkpoint) -> Result<(), Broken> {
-        let Checkpoint { seq, at, hash, key_id, signature } = checkpoint;
+        let Checkpoint { chain: of, seq, at, hash, key_id, signature } = checkpoint;
         let wrong = |why: String| broken(Some(seq), why);
+        if of != chain {
+            return Err(wrong("its checkpoint is of another chain".to_owned()));
+        }
         let key = self.keys.get(&key_id).ok_or_else(|| wrong(format!("its checkpoint is by the unknown key `{key_id}`")))?;
         let message = AuditCheckpoint::message(chain, seq, &at, &hash, &key_id);
         let signature = bytes(&signature).map(|bytes| Signature::from_bytes(&bytes));

@@ -186,6 +186,8 @@ enum Phase {
 struct Subject {
     tenant: TenantName,
     facts: Facts,
+    /// The bucket that a token says it is for: another one, if its path is not the token's.
+    said: Option<BucketName>,
 }
 
 impl Service {
@@ -226,7 +228,13 @@ impl Service {
             return Err(refusal.into());
         }
         let checks = checks(&facts, asked.method, failed);
-        Ok(Some(Explanation { asked, refusal: failed.map(|(_, refusal)| refusal), checks, facts }))
+        let refusal = failed.map(|(_, refusal)| refusal);
+        // What is made up is told nothing that does not stand in it.
+        let facts = match refusal {
+            Some(refusal) if refusal < Refusal::NotYetValid => Facts { n_spent: None, n_held: None, ..facts },
+            _ => facts,
+        };
+        Ok(Some(Explanation { asked, refusal, checks, facts }))
     }
 
     /// Goes through the phases of redeeming as far as they change nothing.
@@ -285,6 +293,7 @@ impl Service {
             Ok(Resource::File(file_id)) => self.place_of_file(file_id).await?.map(|place| (place.bucket, place.key)),
             Err(_) => None,
         };
+        let said = self.bucket_of_path(&claims.path).await?;
         let (bucket, key) = named.unzip();
         let tenant = signing_key.tenant().clone();
         let grant = GrantKey { tenant: tenant.clone(), signing_key: Some(signing_key.id().clone()), link_id: claims.link_id };
@@ -303,7 +312,20 @@ impl Service {
             n_spent,
             n_held,
         };
-        Ok(Some(Subject { tenant, facts }))
+        Ok(Some(Subject { tenant, facts, said }))
+    }
+
+    /// The bucket that a token is for, as far as it says so or its file is there.
+    async fn bucket_of_path(&self, rule: &PathRule) -> Result<Option<BucketName>, ServiceError> {
+        let base_path = &self.config().base_path;
+        let (PathRule::Exact(path) | PathRule::Prefix(path)) = rule;
+        if let Some(bucket) = valetkey_signing::granted_bucket(base_path, path) {
+            return Ok(bucket.parse().ok());
+        }
+        match valetkey_signing::decode_path(base_path, path) {
+            Ok(Resource::File(file_id)) => Ok(self.place_of_file(file_id).await?.map(|place| place.bucket)),
+            _ => Ok(None),
+        }
     }
 
     async fn subject_of_link(&self, link: Arc<LinkRow>) -> Result<Subject, ServiceError> {
@@ -323,7 +345,7 @@ impl Service {
             n_spent,
             n_held,
         };
-        Ok(Subject { tenant: link.tenant.clone(), facts })
+        Ok(Subject { tenant: link.tenant.clone(), facts, said: Some(link.bucket.clone()) })
     }
 
     async fn subject_of_place(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<Subject>, ServiceError> {
@@ -342,7 +364,7 @@ impl Service {
             n_spent: None,
             n_held: None,
         };
-        Ok(Some(Subject { tenant: row.tenant.clone(), facts }))
+        Ok(Some(Subject { tenant: row.tenant.clone(), facts, said: Some(bucket.clone()) }))
     }
 
     async fn uses_of(&self, grant: &GrantKey, terms: &Terms) -> Result<(Option<u32>, Option<u32>), ServiceError> {
@@ -367,6 +389,9 @@ impl Service {
                 _ => principal.is_within(name),
             },
         };
+        // A token under the path of a bucket that the principal may use is still another bucket's.
+        let moved = subject.said != subject.facts.bucket;
+        let told = told && (!moved || subject.said.as_ref().map_or(!principal.is_limited(), |said| principal.is_within(said)));
         Ok(Some(subject).filter(|subject| subject.tenant == *principal.tenant() && told))
     }
 }

@@ -223,15 +223,16 @@ async fn export(world: &World) -> Vec<String> {
             plain.map(|(field, plain)| (*field, serde_json::json!({"salt": hex(&plain.salt), "value": plain.value}))).collect();
         lines.push(
             serde_json::json!({
-                "type": "row", "seq": row.seq, "prev": hex(&row.prev), "hash": hex(&row.hash), "row": row_json, "personal": plain,
+                "type": "row", "chain": chain.as_str(), "seq": row.seq, "prev": hex(&row.prev), "hash": hex(&row.hash),
+                "row": row_json, "personal": plain,
             })
             .to_string(),
         );
         let sealed = stretch.checkpoints.iter().filter(|checkpoint| checkpoint.seq == row.seq);
         lines.extend(sealed.map(|sealed| {
             serde_json::json!({
-                "type": "checkpoint", "seq": sealed.seq, "at": sealed.at.rfc3339(), "hash": hex(&sealed.hash),
-                "key_id": sealed.key_id, "signature": hex(&sealed.signature),
+                "type": "checkpoint", "chain": chain.as_str(), "seq": sealed.seq, "at": sealed.at.rfc3339(),
+                "hash": hex(&sealed.hash), "key_id": sealed.key_id, "signature": hex(&sealed.signature),
             })
             .to_string()
         }));
@@ -272,8 +273,14 @@ async fn any_row_removed_changed_or_moved_is_found() {
         let mut removed = lines.clone();
         removed.remove(at);
         assert!(verified(&removed).unwrap_err().seq.is_some_and(|found| Some(found) <= seq), "{seq:?} removed");
-        for (from, to) in [("done", "gone"), ("\"at\":\"2", "\"at\":\"3"), ("\"seq\":", "\"seq\":1"), ("prev\":\"", "prev\":\"0")]
-        {
+        for (from, to) in [
+            ("done", "gone"),
+            ("\"at\":\"2", "\"at\":\"3"),
+            ("\"seq\":", "\"seq\":1"),
+            ("prev\":\"", "prev\":\"0"),
+            ("\"action\":", "\"action\":\"url.revoke\",\"action\":"),
+            ("{", "{\"note\":\"\","),
+        ] {
             let mut changed = lines.clone();
             changed[at] = changed[at].replacen(from, to, 1);
             assert_ne!(changed[at], lines[at]);
@@ -345,9 +352,10 @@ async fn what_is_kept_long_enough_is_dropped_and_the_rest_still_proves_itself() 
     assert!(stretch.rows[0].seq > 1 && stretch.checkpoints[0].seq == stretch.rows[0].seq - 1);
     let mut lines = export(&world).await;
     let first = &stretch.checkpoints[0];
+    let chain = world.service.audit_chain(&app).unwrap();
     let sealed = serde_json::json!({
-        "type": "checkpoint", "seq": first.seq, "at": first.at.rfc3339(), "hash": hex(&first.hash), "key_id": first.key_id,
-        "signature": hex(&first.signature),
+        "type": "checkpoint", "chain": chain.as_str(), "seq": first.seq, "at": first.at.rfc3339(), "hash": hex(&first.hash),
+        "key_id": first.key_id, "signature": hex(&first.signature),
     });
     lines.insert(1, sealed.to_string());
     assert_eq!(verified(&lines).unwrap().first, stretch.rows[0].seq);

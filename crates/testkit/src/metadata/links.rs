@@ -92,6 +92,7 @@ pub async fn a_revocation_stays(trial: Trial) {
     let later = RevocationRow { revoked_at: trial.now(), forget_at: first.forget_at.plus(DAY), ..first.clone() };
     store.revoke(vec![later.clone()]).await.unwrap();
     store.revoke(vec![RevocationRow { revoked_at: trial.now(), ..first.clone() }]).await.unwrap();
+    assert_eq!(store.n_revocations().await.unwrap(), 2);
     let mut found = store.revocations(trial.now(), None, 1_000).await.unwrap();
     found.sort_by_key(|revocation| revocation.taken != Taken::Link(link.link_id));
     assert_eq!(found.len(), 2);

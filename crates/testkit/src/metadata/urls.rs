@@ -5,7 +5,8 @@ use super::{Trial, name};
 use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_metadata::{
-    LinkRow, MetadataError, MetadataStore, RevocationRow, Taken, UrlCursor, UrlEntry, UrlRow, UrlTarget, UrlTouch, UrlsOf,
+    LinkRow, MetadataError, MetadataStore, RevocationRow, Taken, UploadRow, UrlCursor, UrlEntry, UrlRow, UrlTarget, UrlTouch,
+    UrlsOf,
 };
 use valetkey_model::{LinkId, Permission, Timestamp};
 
@@ -192,7 +193,7 @@ pub async fn a_url_shows_its_ledger(trial: Trial) {
     assert_eq!((open(limited.link_id).await, open(token.link_id).await), (Some(1), None));
 }
 
-/// The latest that is not later than is asked for.
+/// The latest that is not later than is asked for, be it a URL or an upload in parts.
 pub async fn the_latest_issue_is_known(trial: Trial) {
     let store = trial.open_furnished().await;
     let at = |second: i64| Timestamp::from_seconds(trial.now().as_seconds() + second);
@@ -201,6 +202,13 @@ pub async fn the_latest_issue_is_known(trial: Trial) {
     for (tenant, until, expected) in [("acme", 9, Some(9)), ("acme", 8, Some(3)), ("acme", 0, None), ("other", 9, None)] {
         let found = store.latest_issue(&name(tenant), at(until)).await.unwrap();
         assert_eq!(found, expected.map(at), "{tenant} {until}");
+    }
+    for second in [5, 2] {
+        store.create_upload(UploadRow { created_at: at(second), ..trial.upload("a") }).await.unwrap();
+    }
+    for (tenant, until, expected) in [("acme", 9, Some(9)), ("acme", 8, Some(5)), ("acme", 4, Some(3)), ("other", 9, None)] {
+        let found = store.latest_issue(&name(tenant), at(until)).await.unwrap();
+        assert_eq!(found, expected.map(at), "with uploads, {tenant} {until}");
     }
 }
 
