@@ -102,7 +102,7 @@ UNAUTHENTICATED = {
 TWO = {"/vk/v1": (400, "ambiguous"), "/oss/v2": (401, "AUTH-012"), "/api/v1/rawFiles": (400, "invalid_request")}
 TWO |= {"/api/v1/tables": (400, "invalid_request"), "/api/v1/files": (401, DATALAB_NO_KEY), "/v1/files": (401, "INVALID_TOKEN")}
 # Of the server's own description: what is presented with a URL, what is anybody's, and where the credential is in the body.
-NO_CALLS = r"/(o|l)/.*|/oss/v2/(signedresources/\{id\}|uploads/.*|\{bucketKey\}/\{id\})|/(healthz|readyz|robots.txt|openapi.json|docs)"
+NO_CALLS = r"/(o|l)/.*|/oss/v2/(signedresources/\{id\}|uploads/.*|\{bucketKey\}/\{id\})|/(healthz|readyz|robots.txt|openapi.json|docs|metrics)"
 NO_CALLS += r"|/authentication/v2/token"
 
 

@@ -148,6 +148,7 @@ EXCUSES = [
     Excuse("positive_data_acceptance", "`key` or `prefix`, and what a prefix can be for, depend on other fields", field("key", "prefix")),
     Excuse("positive_data_acceptance", "how long a URL may live, and what it may weigh, depends on other fields", field("expires_in_seconds", "upload.max_bytes")),
     Excuse("positive_data_acceptance", "starts are counted where a number of uses for reading is", field("count")),
+    Excuse("positive_data_acceptance", "only an unlimited URL for reading can stay the same for a while", field("stable_window_seconds")),
     Excuse("positive_data_acceptance", "an `Idempotency-Key` is for one call", says('"idempotency_key_reused"')),
     Excuse("positive_data_acceptance", "a cursor is what an earlier page gave", field("next")),
     Excuse("positive_data_acceptance", "a signing key is for an API key that there is", field("owner")),

@@ -214,7 +214,7 @@ fn writing_api(id: &str, summary: &str, scopes: &[&str], description: &str) -> O
 schema!(
     /// A client's key for a call: 1 to 255 characters of printable ASCII.
     IdempotencyKey = String {
-        examples: ["8e03978e-40d5-43dd-bc93-6894a57f9324"], min_length: Some(1), max_length: Some(255), pattern: Some("^[!-~]+$")
+        examples: ["8e03978e-40d5-43dd-bc93-6894a57f9324"], min_length: Some(1), max_length: Some(255), pattern: Some("^[!-~]([ -~]*[!-~])?$")
     }
 );
 

@@ -104,9 +104,9 @@ fn filter(query: Query<'_>) -> Result<AuditFilter, ApiError> {
 
 fn number(query: Query<'_>, field: &'static str) -> Result<Option<u64>, ServiceError> {
     let Some(value) = text(query, field)? else { return Ok(None) };
-    // What a store counts to.
-    let number = value.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.map(Some).ok_or_else(|| invalid(field, format!("`{value}`"), "a whole number"))
+    // What every reader of JSON counts to.
+    let number = value.parse().ok().filter(|number| *number < 1 << 53);
+    number.map(Some).ok_or_else(|| invalid(field, format!("`{}`", value.escape_debug()), "a whole number below 2^53"))
 }
 
 /// An export on its way: a stretch at a time.

@@ -37,7 +37,7 @@ pub(crate) struct QuestionBody {
 schema!(
     /// A signed URL.
     pub(crate) SignedUrlText = String {
-        examples: ["https://files.example.org/o/reports/q3.pdf?cat=2D3RhEOhAQWhBEVhcHAtMV"], max_length: Some(4096),
+        examples: ["https://files.example.org/o/reports/q3.pdf?cat=2D3RhEOhAQWhBEVhcHAtMV"], max_length: Some(16384),
         pattern: Some(r"^(https?://[a-z0-9.-]+)?/[^#]*$")
     }
 );
