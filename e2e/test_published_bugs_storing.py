@@ -16,7 +16,7 @@ from harness.api import Api, object_path
 from harness.content import Content
 from harness.forms import TABLE, TYPE, WRITING, Forms, told, with_query
 from harness.http import Connection, target_of
-from harness.published import CONTENT, KEY, SECRET, own, without_date
+from harness.published import CONTENT, KEY, SECRET, assert_others_have_what_they_had, furnished, own, without_date
 
 BODY = b"12345"
 BUCKET = provisioned.BUCKET
@@ -24,21 +24,14 @@ BUCKET = provisioned.BUCKET
 
 @pytest.fixture(scope="module")
 def forms(shared):
-    """A tenant's programs, with an object to sign for and one that a grant is not for; another tenant has a secret."""
-    shared.put_new(KEY, CONTENT, content_type="text/plain")
-    shared.put_new("public/page.txt", CONTENT, content_type="text/plain")
-    shared.put_new("private/page.txt", SECRET, content_type="text/plain")
-    Api(shared.server, provisioned.OTHER_BEARER).put_new("secret.txt", SECRET, bucket=provisioned.OTHER_BUCKET)
-    return Forms(shared.server)
+    return furnished(shared)
 
 
 @pytest.fixture(autouse=True)
 def nothing_of_others(forms):
     """Whatever was tried: the other tenant has what it had, and no more."""
     yield
-    other = Forms(forms.server, provisioned.OTHER_TENANT, provisioned.OTHER_BEARER, provisioned.OTHER_BUCKET)
-    found = other.everything()
-    assert {place: each["sha256"] for place, each in found.items()} == {(provisioned.OTHER_BUCKET, "secret.txt"): SECRET.sha256}
+    assert_others_have_what_they_had(forms)
 
 
 def written(forms, name, fields=(), body=BODY):

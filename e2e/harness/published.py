@@ -5,11 +5,29 @@ import time
 
 from harness import server as provisioned
 from harness import tokens
+from harness.api import Api
 from harness.content import Content
+from harness.forms import Forms
 
 KEY = "a.txt"
 CONTENT = Content("what may be seen", 100)
 SECRET = Content("what nobody else may see", 1000)
+
+
+def furnished(shared):
+    """A tenant's programs, with an object to sign for and one that a grant is not for; another tenant has a secret."""
+    shared.put_new(KEY, CONTENT, content_type="text/plain")
+    shared.put_new("public/page.txt", CONTENT, content_type="text/plain")
+    shared.put_new("private/page.txt", SECRET, content_type="text/plain")
+    Api(shared.server, provisioned.OTHER_BEARER).put_new("secret.txt", SECRET, bucket=provisioned.OTHER_BUCKET)
+    return Forms(shared.server)
+
+
+def assert_others_have_what_they_had(forms):
+    """The other tenant has its secret, unchanged, and nothing else."""
+    other = Forms(forms.server, provisioned.OTHER_TENANT, provisioned.OTHER_BEARER, provisioned.OTHER_BUCKET)
+    found = other.everything()
+    assert {place: each["sha256"] for place, each in found.items()} == {(provisioned.OTHER_BUCKET, "secret.txt"): SECRET.sha256}
 
 
 def own_token(path=f"/o/{provisioned.BUCKET}/{KEY}", kid=provisioned.KID, secret=provisioned.SIGNING_SECRET, **more):
