@@ -108,6 +108,22 @@ pub enum Dialect {
     FlexPortal,
 }
 
+impl Dialect {
+    /// All of them, in the order in which they are written above.
+    pub const ALL: [Self; 5] = [Self::Native, Self::Autodesk, Self::Redivis, Self::Datalab, Self::FlexPortal];
+
+    /// Its stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Autodesk => "autodesk",
+            Self::Redivis => "redivis",
+            Self::Datalab => "datalab",
+            Self::FlexPortal => "flexportal",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::problem::Problem;
-use valetkey_model::{Dialect, Network, Refusal, Scope};
+use valetkey_model::{Network, Refusal, Scope};
 use valetkey_service::{Measurements, Service, ServiceError};
 
 pub(crate) static CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -74,16 +74,21 @@ pub(crate) fn text(measured: &Measurements, n_connections: usize) -> String {
     let mut page = Page(String::new());
     page.family("valetkey_requests_total", "counter", "Requests to signed URLs, by what came of them.");
     for (dialect, method, outcome, n) in &measured.n_requests {
-        let labels = [("dialect", dialect_name(*dialect)), ("method", method.as_str()), ("outcome", outcome.code())];
+        let labels = [("dialect", dialect.as_str()), ("method", method.as_str()), ("outcome", outcome.code())];
         page.sample("valetkey_requests_total", &labels, *n);
     }
     page.family("valetkey_sent_bytes_total", "counter", "Bytes of objects sent under signed URLs.");
     for (dialect, n) in &measured.sent_bytes {
-        page.sample("valetkey_sent_bytes_total", &[("dialect", dialect_name(*dialect))], *n);
+        page.sample("valetkey_sent_bytes_total", &[("dialect", dialect.as_str())], *n);
     }
     page.one("valetkey_connections", "gauge", "Connections that are open.", n_connections as u64);
     page.one("valetkey_urls_issued_total", "counter", "Signed URLs that were issued.", measured.n_issued);
-    page.one("valetkey_urls_revoked_total", "counter", "Signed URLs that were taken back one by one.", measured.n_revoked);
+    page.one(
+        "valetkey_revocations_made_total",
+        "counter",
+        "Revocations that were made, of one URL or of many.",
+        measured.n_revoked,
+    );
     page.one("valetkey_uses_completed_total", "counter", "Uses of limited URLs that were completed.", measured.n_completed);
     page.one("valetkey_revocations", "gauge", "Revocations that are remembered.", measured.n_revocations);
     page.family("valetkey_row_cache_requests_total", "counter", "Rows looked for in memory.");
@@ -122,20 +127,10 @@ impl Page {
     }
 }
 
-fn dialect_name(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Native => "native",
-        Dialect::Autodesk => "autodesk",
-        Dialect::Redivis => "redivis",
-        Dialect::Datalab => "datalab",
-        Dialect::FlexPortal => "flexportal",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use valetkey_model::{Method, Outcome};
+    use valetkey_model::{Dialect, Method, Outcome};
 
     #[test]
     fn who_is_on_this_machine() {

@@ -83,7 +83,7 @@ pub struct Measurements {
     pub sent_bytes: Vec<(Dialect, u64)>,
     /// How many URLs were issued.
     pub n_issued: u64,
-    /// How many URLs were taken back, one by one.
+    /// How many revocations were made: of single URLs, and of what URLs have in common.
     pub n_revoked: u64,
     /// How many uses of limited URLs were completed.
     pub n_completed: u64,
@@ -400,7 +400,7 @@ impl Service {
         let (inner, audit) = (self.inner(), &self.inner().audit);
         let totals = audit.tallies.totals();
         let mut n_requests = Vec::new();
-        for (dialect, methods) in tally::DIALECTS.into_iter().zip(&totals.n_requests) {
+        for (dialect, methods) in Dialect::ALL.into_iter().zip(&totals.n_requests) {
             for (method, outcomes) in Method::ALL.into_iter().zip(methods) {
                 let counted = Outcome::all().zip(outcomes).filter(|(_, n)| **n > 0);
                 n_requests.extend(counted.map(|(outcome, n)| (dialect, method, outcome, *n)));
@@ -415,7 +415,7 @@ impl Service {
         let counted = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Measurements {
             n_requests,
-            sent_bytes: tally::DIALECTS.into_iter().zip(totals.sent_bytes).collect(),
+            sent_bytes: Dialect::ALL.into_iter().zip(totals.sent_bytes).collect(),
             n_issued: counted(&audit.n_issued),
             n_revoked: counted(&audit.n_revoked),
             n_completed: counted(&audit.n_completed),

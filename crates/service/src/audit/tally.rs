@@ -18,10 +18,6 @@ use valetkey_model::{Action, ApiKeyId, BucketName, Dialect, LinkId, Method, Obje
 const N_SHARDS: usize = 64;
 /// How many rows a core keeps apart between two emptyings. What goes beyond is counted together, without address and URL.
 const MAX_ROWS: usize = 2_048;
-/// How many dialects and methods there are.
-pub(crate) const DIALECTS: [Dialect; 5] =
-    [Dialect::Native, Dialect::Autodesk, Dialect::Redivis, Dialect::Datalab, Dialect::FlexPortal];
-
 /// What stands behind a request whose URL was proved: everything that a row says of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Proved<'a> {
@@ -58,13 +54,13 @@ struct State {
 /// Since the start: what metrics tell.
 #[derive(Clone)]
 pub(crate) struct Totals {
-    pub(crate) n_requests: [[[u64; Outcome::N]; Method::ALL.len()]; DIALECTS.len()],
-    pub(crate) sent_bytes: [u64; DIALECTS.len()],
+    pub(crate) n_requests: [[[u64; Outcome::N]; Method::ALL.len()]; Dialect::ALL.len()],
+    pub(crate) sent_bytes: [u64; Dialect::ALL.len()],
 }
 
 impl Default for Totals {
     fn default() -> Self {
-        Self { n_requests: [[[0; Outcome::N]; Method::ALL.len()]; DIALECTS.len()], sent_bytes: [0; DIALECTS.len()] }
+        Self { n_requests: [[[0; Outcome::N]; Method::ALL.len()]; Dialect::ALL.len()], sent_bytes: [0; Dialect::ALL.len()] }
     }
 }
 
@@ -154,7 +150,7 @@ impl Shard {
 
     /// Counts bytes of a request that was counted before.
     pub(crate) fn count_bytes(&self, dialect: Dialect, bytes: u64) {
-        self.lock().totals.sent_bytes[index(dialect)] += bytes;
+        self.lock().totals.sent_bytes[dialect as usize] += bytes;
     }
 
     fn take(&self) -> Vec<Tally> {
@@ -175,15 +171,10 @@ impl Shard {
 impl Totals {
     fn add(&mut self, over: &Over) {
         // Each index is below its array's length: these are the places in the lists that the arrays are as long as.
-        let (dialect, method) = (index(over.dialect), over.method as usize);
+        let (dialect, method) = (over.dialect as usize, over.method as usize);
         self.n_requests[dialect][method][over.outcome.index()] += 1;
         self.sent_bytes[dialect] += over.bytes;
     }
-}
-
-/// The place of a dialect among [`DIALECTS`].
-fn index(dialect: Dialect) -> usize {
-    dialect as usize
 }
 
 impl State {
