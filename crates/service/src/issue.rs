@@ -3,7 +3,7 @@
 use crate::audit::About as _;
 use crate::principal::digest_of;
 use crate::stable::Window;
-use crate::urls::facts_of_url;
+use crate::urls::{facts_of_url, of_url};
 use crate::{Principal, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -206,7 +206,6 @@ impl Service {
             links.extend(link);
         }
         let record: Vec<_> = rows.iter().map(|row| self.issue_entry(principal, row)).collect();
-        self.inner().audit.n_issued.fetch_add(rows.len() as u64, Ordering::Relaxed);
         // Only what is not random can be there already.
         if stable || self.may_be_done_since().is_some() {
             for found in self.record_or_find(rows, links, &record).await? {
@@ -216,24 +215,17 @@ impl Service {
         } else {
             self.recording(record).create_urls(rows, links).await?;
         }
+        self.inner().audit.n_issued.fetch_add(issued.len() as u64, Ordering::Relaxed);
         Ok(issued)
     }
 
     /// What the audit says of an issued URL: everything but what makes it a credential.
     fn issue_entry(&self, principal: &Principal, url: &UrlRow) -> AuditEntry {
-        let entry = self.act(principal, Action::UrlIssue);
-        let entry = match &url.target {
-            UrlTarget::Object(key) => entry.of_object(&url.bucket, key),
-            UrlTarget::Prefix(prefix) => entry.of_bucket(&url.bucket).of(format!("{prefix}*")),
-        };
         let form = if url.signing_key.is_some() { "token" } else { "link" };
         let uses = url.uses.map(|uses| format!(", {uses} uses")).unwrap_or_default();
         let detail = format!("{}, {form}{uses}, until {}", url.permission.as_str(), url.expires_at.rfc3339());
-        AuditEntry {
-            link_id: Some(url.link_id),
-            label: url.label.clone().map(|label| self.personal(label)),
-            ..entry.saying(detail)
-        }
+        let label = url.label.clone().map(|label| self.personal(label));
+        AuditEntry { label, ..of_url(self.act(principal, Action::UrlIssue), url).saying(detail) }
     }
 
     /// Records URLs and links, all or none, but for those that are there already, which must be the very same: gives these links as

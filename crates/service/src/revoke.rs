@@ -106,23 +106,14 @@ impl Service {
     /// What the audit says of it.
     fn revoke_entry(&self, principal: &Principal, row: &RevocationRow, cut: bool) -> AuditEntry {
         let entry = self.act(principal, Action::UrlRevoke);
-        let entry = match &row.taken {
-            Taken::Link(link_id) => AuditEntry { link_id: Some(*link_id), ..entry },
-            Taken::Label(label) => AuditEntry { label: Some(self.personal(label.clone())), ..entry },
-            Taken::Object { bucket, key } => entry.of_object(bucket, key),
-            Taken::Prefix { bucket, prefix } => entry.of_bucket(bucket).of(format!("{prefix}*")),
-            Taken::ApiKey(id) => entry.of(id),
-            Taken::SigningKey(id) => entry.of(id),
-            Taken::Tenant => entry,
-        };
-        let kind = match &row.taken {
-            Taken::Link(_) => "link",
-            Taken::Label(_) => "label",
-            Taken::Object { .. } => "object",
-            Taken::Prefix { .. } => "prefix",
-            Taken::ApiKey(_) => "API key",
-            Taken::SigningKey(_) => "signing key",
-            Taken::Tenant => "all",
+        let (kind, entry) = match &row.taken {
+            Taken::Link(link_id) => ("link", AuditEntry { link_id: Some(*link_id), ..entry }),
+            Taken::Label(label) => ("label", AuditEntry { label: Some(self.personal(label.clone())), ..entry }),
+            Taken::Object { bucket, key } => ("object", entry.of_object(bucket, key)),
+            Taken::Prefix { bucket, prefix } => ("prefix", entry.of_bucket(bucket).of(format!("{prefix}*"))),
+            Taken::ApiKey(id) => ("API key", entry.of(id)),
+            Taken::SigningKey(id) => ("signing key", entry.of(id)),
+            Taken::Tenant => ("all", entry),
         };
         let until = Some(row.issued_until).filter(|at| *at != Timestamp::MAX);
         let until = until.map(|at| format!(", issued until {}", at.rfc3339())).unwrap_or_default();

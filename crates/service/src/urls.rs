@@ -1,5 +1,6 @@
 //! Issued URLs, listed and searched by whoever may issue or take back.
 
+use crate::audit::About as _;
 use crate::revocations::UrlFacts;
 use crate::{Principal, Service, ServiceError};
 use valetkey_metadata::{AuditEntry, SigningKeyState, UrlCursor, UrlEntry, UrlRow, UrlTarget, UrlsOf};
@@ -165,11 +166,11 @@ fn is_asked_for(principal: &Principal, query: &UrlQuery, listed: &ListedUrl) -> 
 
 /// An act upon a URL, as the audit tells of it.
 pub(crate) fn of_url(entry: AuditEntry, url: &UrlRow) -> AuditEntry {
-    let key = match &url.target {
-        UrlTarget::Object(key) => Some(key.clone()),
-        UrlTarget::Prefix(_) => None,
+    let entry = match &url.target {
+        UrlTarget::Object(key) => entry.of_object(&url.bucket, key),
+        UrlTarget::Prefix(prefix) => entry.of_bucket(&url.bucket).of(format!("{prefix}*")),
     };
-    AuditEntry { link_id: Some(url.link_id), bucket: Some(url.bucket.clone()), key, ..entry }
+    AuditEntry { link_id: Some(url.link_id), ..entry }
 }
 
 /// What a revocation can name of a listed URL.
