@@ -358,8 +358,8 @@ impl SignedUrls {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let grant = self.service.verify(presented).await?;
         let face = self.face_for(face, grant.terms().dialect);
-        let attempt = self.service.attempt_of(&grant);
         let admission = self.service.admit(grant).await?;
+        let attempt = self.service.attempt_of(&admission);
         match self.stored(face, admission, parts, body).await {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => {

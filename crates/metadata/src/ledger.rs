@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
-use valetkey_model::{BlobId, Counting, SecretDigest, SessionId, Timestamp};
+use valetkey_model::{BlobId, Counting, Refusal, SecretDigest, SessionId, Timestamp};
 
 /// From this size on, a new session's first window is at most half the object, so that a crash before its holder learns the
 /// session secret can still return the use.
@@ -150,6 +150,17 @@ pub enum Denied {
     Busy,
     /// The grant has expired and the request does not come from the holder of a session.
     Expired,
+}
+
+impl Denied {
+    /// What the asker is told.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::UsedUp => Refusal::UsedUp,
+            Self::InUse | Self::Busy => Refusal::InUse,
+            Self::Expired => Refusal::Expired,
+        }
+    }
 }
 
 /// What was sent of a reservation so far, and the wish for its next window.

@@ -7,18 +7,18 @@
 //! Only [`Service::verify`] makes a [`Grant`], only [`Service::admit`] an [`Admission`], and nothing opens an object without
 //! its proof. For an unlimited grant whose rows are in memory no phase waits for anything.
 
+mod counting;
 mod explain;
 mod offer;
 mod usage;
 
+pub use counting::{Attempt, Counting};
 pub use explain::{Asked, Check, CheckOutcome, Explanation, Facts, Question, UrlCredential, UrlForm, remedy};
 pub use offer::{Offer, Pressed};
 pub(crate) use usage::Flights;
 pub use usage::Usage;
 
 use crate::attempts::network_of;
-use crate::audit::About as _;
-use crate::audit::tally::{Over, Proved, Shard};
 use crate::issue::LinkSecret;
 use crate::principal::digest_of;
 use crate::revocations::{self, UrlFacts};
@@ -30,14 +30,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::ledger::{Ask, Denied, Rules};
+use valetkey_metadata::ledger::{Ask, Rules};
 use valetkey_metadata::{AuditEntry, BucketRow, GrantKey, LinkRow, ObjectRow, UrlMarks, UrlRow, UrlTarget};
 use valetkey_model::{
-    Action, ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Outcome, Permission, PutMode, Refusal, Scope,
-    SecretDigest, SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
+    Action, ApiKeyId, BucketName, Dialect, FileId, LinkId, Method, ObjectKey, Permission, PutMode, Refusal, Scope, SecretDigest,
+    SecretText, SessionId, SigningKeyId, TenantName, Terms, Timestamp, sabotaged,
 };
 use valetkey_objects::OpenBlob;
-use valetkey_signing::{Claimed, Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
+use valetkey_signing::{Claims, KeyOwner, PathRule, Resource, Verified, granted_prefix};
 
 /// How far clocks may differ without a URL being not yet valid.
 const SKEW: Duration = Duration::from_secs(60);
@@ -321,24 +321,6 @@ impl Grant {
         Some(GrantKey { tenant: self.tenant().clone(), signing_key: self.signing_key.clone(), link_id })
     }
 
-    /// What rows of the audit say of it.
-    fn proved(&self) -> Proved<'_> {
-        let terms = self.terms();
-        Proved {
-            tenant: self.tenant(),
-            link_id: self.link_id(),
-            place: Some((&self.place.bucket, &self.place.key)),
-            issuer: self.issuer.as_ref(),
-            label: terms.label.as_deref(),
-        }
-    }
-
-    /// Its request, when it is over.
-    pub(crate) fn over(&self, outcome: Outcome, bytes: u64) -> Over {
-        let (dialect, method) = (self.terms().dialect, self.method);
-        Over { dialect, method, outcome, bytes, client: self.address, at: self.at }
-    }
-
     fn reads(&self) -> bool {
         matches!(self.method, Method::Get | Method::Head)
     }
@@ -395,59 +377,6 @@ pub struct Delivery {
     pub counting: Option<Counting>,
 }
 
-/// A response under an unlimited grant, to be counted once when it is over. Dropped before, it counts as cut.
-pub struct Counting {
-    shard: Arc<Shard>,
-    grant: Arc<Grant>,
-    is_over: bool,
-}
-
-impl Counting {
-    /// The response is over: so many bytes of the object were accepted by the kernel; `whole` if the whole response was.
-    pub fn over(&mut self, sent_bytes: u64, whole: bool) {
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
-        let outcome = if whole { Outcome::Delivered } else { Outcome::Cut };
-        self.shard.count(&self.grant.over(outcome, sent_bytes), Some(&self.grant.proved()));
-    }
-}
-
-/// An upload under a grant, to be counted if nothing comes of it.
-#[derive(Debug)]
-pub struct Attempt {
-    over: Over,
-    entry: AuditEntry,
-}
-
-impl Attempt {
-    /// It ended like this, without having been published.
-    pub fn ended(self, service: &Service, outcome: Outcome) {
-        let Self { over, entry } = self;
-        let Some(tenant) = &entry.tenant else { return };
-        let proved = Proved {
-            tenant,
-            link_id: entry.link_id,
-            place: entry.bucket.as_ref().zip(entry.key.as_ref()),
-            issuer: entry.principal.as_ref(),
-            label: entry.label.as_ref().map(|label| label.value.as_str()),
-        };
-        service.count(&Over { outcome, ..over }, &proved);
-    }
-}
-
-impl Drop for Counting {
-    fn drop(&mut self) {
-        self.over(0, false);
-    }
-}
-
-impl std::fmt::Debug for Counting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Counting").finish_non_exhaustive()
-    }
-}
-
 impl Service {
     /// The dialect that a URL was issued by, as a token says or a link's row has it, whether it works or not: good for the shape of a
     /// refusal and no more. `None` for what cannot be read or found.
@@ -497,96 +426,6 @@ impl Service {
             return Err(Refusal::Expired);
         }
         Ok(grant)
-    }
-
-    /// Counts a request whose URL was refused by itself: as the URL's, where its signature or secret was right, else as nobody's.
-    async fn count_refused(&self, presented: &Presented<'_>, refusal: Refusal) {
-        let (client, method) = (presented.client, presented.method);
-        let over = |dialect| Over { dialect, method, outcome: Outcome::Refused(refusal), bytes: 0, client, at: self.now() };
-        // Those that come before it in the table are refused before a signature or a secret is known to be right.
-        let is_known = refusal >= Refusal::NotYetValid;
-        match presented.credential {
-            PresentedCredential::Token { token, raw_path } if is_known => {
-                if let Some(Claimed { claims, key_id }) = valetkey_signing::claimed(token) {
-                    let ring = self.inner().keys.ring();
-                    let issuer = match key_id.and_then(|id| ring.find(&id)).map(|key| key.owner()) {
-                        Some(KeyOwner::ApiKey(owner)) => Some(owner),
-                        _ => claims.terms.issuer.as_ref(),
-                    };
-                    let place = valetkey_signing::decode_object_path(&self.config().base_path, raw_path).ok();
-                    // A path that the token is not for is the stranger's word alone.
-                    let place = place.as_ref().filter(|_| refusal != Refusal::WrongPath);
-                    let proved = Proved {
-                        tenant: &claims.tenant,
-                        link_id: Some(claims.link_id),
-                        place: place.map(|(bucket, key)| (bucket, key)),
-                        issuer,
-                        label: claims.terms.label.as_deref(),
-                    };
-                    return self.count(&over(claims.terms.dialect), &proved);
-                }
-            }
-            PresentedCredential::Link(secret) | PresentedCredential::LinkInBucket { secret, .. } if is_known => {
-                if let Ok(Some(link)) = self.presented_link(secret).await {
-                    let proved = Proved {
-                        tenant: &link.tenant,
-                        link_id: Some(link.link_id),
-                        place: Some((&link.bucket, &link.key)),
-                        issuer: link.terms.issuer.as_ref(),
-                        label: link.terms.label.as_deref(),
-                    };
-                    return self.count(&over(link.terms.dialect), &proved);
-                }
-            }
-            _ => {}
-        }
-        let dialect = presented.credential.claimed_dialect().unwrap_or(presented.dialect);
-        self.count_unproved(dialect, method, client, refusal);
-    }
-
-    /// Counts a request that is refused after its URL was proved, and gives the refusal.
-    pub fn refused(&self, grant: &Grant, refusal: Refusal) -> Refusal {
-        self.count(&grant.over(Outcome::Refused(refusal), 0), &grant.proved());
-        refusal
-    }
-
-    /// Counts an answer that sends nothing of the object: to HEAD, 304, 412, 416.
-    pub fn count_answer(&self, found: &Found, outcome: Outcome) {
-        let grant = found.grant();
-        self.count(&grant.over(outcome, 0), &grant.proved());
-    }
-
-    /// Counts a request that is refused after its object was found, and gives the refusal.
-    pub fn count_refusal(&self, found: &Found, refusal: Refusal) -> Refusal {
-        self.refused(found.grant(), refusal)
-    }
-
-    /// Counts a response when it is over: one that needs nothing but what is in memory.
-    pub fn counting(&self, found: &Found) -> Counting {
-        if found.grant().signed_elsewhere {
-            // So that there is a row of its URL: the request itself is counted with the audit.
-            self.inner().redemptions.count(found.grant(), 0, &self.config().base_path);
-        }
-        Counting { shard: self.inner().audit.tallies.own().clone(), grant: found.admission.grant.clone(), is_over: false }
-    }
-
-    /// An upload under this grant, which is not over yet.
-    pub fn attempt_of(&self, grant: &Grant) -> Attempt {
-        Attempt { over: grant.over(Outcome::BrokenOff, 0), entry: self.entry_of_grant(grant, Action::UrlRedeem) }
-    }
-
-    /// What the audit says of an act under a grant.
-    pub(crate) fn entry_of_grant(&self, grant: &Grant, action: Action) -> AuditEntry {
-        let proved = grant.proved();
-        let user_agent = grant.user_agent.as_deref().filter(|text| !text.is_empty());
-        AuditEntry {
-            principal: proved.issuer.cloned(),
-            link_id: proved.link_id,
-            address: Some(self.personal(grant.address.to_string())),
-            user_agent: user_agent.map(|text| self.personal(String::from_utf8_lossy(text).into_owned())),
-            label: proved.label.map(|label| self.personal(label.to_owned())),
-            ..AuditEntry::new(Some(proved.tenant.clone()), action).of_object(grant.bucket(), grant.key())
-        }
     }
 
     /// Whether the request goes on with a download session that there is: all that an expired URL is still good for.
@@ -883,14 +722,7 @@ impl Service {
         let ask = self.ask(&selection.found, rules, wanted, &secret);
         let record = AuditEntry { n_requests: 1, ..self.entry_of_grant(grant, Action::UrlRedeem) };
         let reserved = Usage::reserve(self, key, self.forget_at(grant.expires_at()), ask, record, grant.terms().dialect).await;
-        let outcome = match &reserved {
-            Ok((_, true)) => Outcome::Opened,
-            Ok((_, false)) => Outcome::Resumed,
-            // Of a store that does not answer nobody knows what it has recorded: counted twice is better than not at all.
-            Err(Refusal::Unavailable) => return Err(self.refused(grant, Refusal::Unavailable)),
-            Err(refusal) => Outcome::Refused(*refusal),
-        };
-        self.inner().audit.tallies.own().count_recorded(&grant.over(outcome, 0));
+        self.count_asked(grant, reserved.as_ref().map(|(_, opened)| *opened).map_err(|refusal| *refusal));
         let (usage, opened) = reserved?;
         self.inner().redemptions.count(grant, 1, &self.config().base_path);
         Ok(Reservation { session_secret: opened.then_some(secret), usage: Some(usage), selection })
@@ -1060,13 +892,4 @@ impl Found {
 /// Who asks, as far as the ledger's exceptions for the same client go: address (/64 in IPv6) and user agent.
 fn client_digest(presented: &Presented<'_>) -> SecretDigest {
     digest_of(&[network_of(presented.client).to_string().as_bytes(), b"\n", presented.user_agent].concat())
-}
-
-/// What the holder is told.
-fn refusal_of(denied: Denied) -> Refusal {
-    match denied {
-        Denied::UsedUp => Refusal::UsedUp,
-        Denied::InUse | Denied::Busy => Refusal::InUse,
-        Denied::Expired => Refusal::Expired,
-    }
 }

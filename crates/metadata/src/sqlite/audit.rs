@@ -94,20 +94,18 @@ fn insert(connection: &Connection, chain: &AuditChain, head: &mut Head, entry: &
     ];
     rows::execute(connection, statements::INSERT_AUDIT_ROW, values)?;
     if entry.address.is_some() || entry.user_agent.is_some() || entry.label.is_some() {
-        let value = |personal: &'static str| {
-            let personal = match personal {
-                "address" => &entry.address,
-                "user_agent" => &entry.user_agent,
-                _ => &entry.label,
-            };
-            (personal.as_ref().map(|personal| personal.value.as_str()), personal.as_ref().map(|personal| personal.salt))
-        };
-        let (address, user_agent, label) = (value("address"), value("user_agent"), value("label"));
-        let values = params![chain.as_str(), seq, address.0, address.1, user_agent.0, user_agent.1, label.0, label.1];
+        let (address, address_salt) = value_and_salt(entry.address.as_ref());
+        let (user_agent, user_agent_salt) = value_and_salt(entry.user_agent.as_ref());
+        let (label, label_salt) = value_and_salt(entry.label.as_ref());
+        let values = params![chain.as_str(), seq, address, address_salt, user_agent, user_agent_salt, label, label_salt];
         rows::execute(connection, statements::INSERT_AUDIT_PERSONAL, values)?;
     }
     (head.seq, head.hash) = (seq, hash);
     Ok(())
+}
+
+fn value_and_salt(personal: Option<&Personal>) -> (Option<&str>, Option<[u8; 16]>) {
+    personal.map(|personal| (personal.value.as_str(), personal.salt)).unzip()
 }
 
 /// Seals every chain that has grown since its last checkpoint, as many as one call may.

@@ -399,9 +399,7 @@ pub(super) fn record_opening(record: &mut [AuditEntry], opened: Result<bool, Den
     let outcome = match opened {
         Ok(true) => Outcome::Opened,
         Ok(false) => Outcome::Resumed,
-        Err(Denied::UsedUp) => Outcome::Refused(Refusal::UsedUp),
-        Err(Denied::InUse | Denied::Busy) => Outcome::Refused(Refusal::InUse),
-        Err(Denied::Expired) => Outcome::Refused(Refusal::Expired),
+        Err(denied) => Outcome::Refused(denied.refusal()),
     };
     record.iter_mut().for_each(|entry| entry.outcome = outcome);
 }

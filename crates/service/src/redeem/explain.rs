@@ -3,13 +3,13 @@
 //! Nothing is checked here: what redeeming runs is run, as far as it goes, and what it says is told. The ledger is asked by way of a
 //! copy. So nothing is spent, no session is opened, and explaining cannot differ from redeeming.
 
-use super::usage::settling_is_over;
-use super::{Admission, Found, Presented, PresentedCredential, PublicPlace, Sessions, refusal_of};
+use super::{Admission, Found, Presented, PresentedCredential, PublicPlace, Sessions};
 use crate::issue::LinkSecret;
 use crate::{Principal, Service, ServiceError};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use valetkey_metadata::ledger::Denied;
 use valetkey_metadata::{GrantKey, LinkRow};
 use valetkey_model::{
     BucketName, FileId, LinkId, Method, ObjectKey, Permission, Refusal, Scope, SecretText, SigningKeyId, TenantName, Terms,
@@ -264,7 +264,7 @@ impl Service {
         let wanted = Some(0..found.object().size_bytes).filter(|whole| !whole.is_empty()).into_iter().collect();
         let mut ask = self.ask(&found, rules, wanted, &SecretText::new(String::new()));
         ask.may_wait = false;
-        copy.reserve(&ask).map(drop).map_err(refusal_of)
+        copy.reserve(&ask).map(drop).map_err(Denied::refusal)
     }
 
     async fn subject(&self, credential: &UrlCredential) -> Result<Option<Subject>, ServiceError> {
@@ -371,7 +371,7 @@ impl Service {
         if terms.uses.is_none() {
             return Ok((None, None));
         }
-        settling_is_over(self, grant).await;
+        self.until_settled(grant).await;
         let ledger = self.metadata().ledger(grant).await?.unwrap_or_default();
         Ok((Some(ledger.n_spent()), Some(ledger.n_open())))
     }

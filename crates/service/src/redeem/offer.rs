@@ -2,13 +2,14 @@
 //!
 //! Link scanners open URLs, and some run what is on a page; what opens a session is a POST with a nonce that only the page has.
 
-use super::{Found, Refusal, refusal_of};
+use super::{Found, Refusal};
 use crate::sealing::hmac_sha256;
 use crate::{LinkSecret, Service, ServiceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
+use valetkey_metadata::ledger::Denied;
 use valetkey_metadata::{AuditEntry, GrantKey};
 use valetkey_model::{Action, Outcome, SecretText, Timestamp, sabotaged};
 
@@ -62,7 +63,7 @@ impl Service {
         let mut ledger = ledger.map_err(|error| ServiceError::from(error).as_refusal())?.unwrap_or_default();
         let ask = self.ask(found, rules, Vec::new(), &LinkSecret::random(self.entropy()).text());
         // On a copy, which is thrown away.
-        let opened = ledger.open(&ask).map_err(refusal_of)?;
+        let opened = ledger.open(&ask).map_err(Denied::refusal)?;
         let nonce = self.nonce(&key, self.now().plus(NONCE_LIFETIME).whole_seconds());
         Ok(opened.then(|| Offer { nonce, n_left: ledger.n_free(rules.uses).saturating_add(1) }))
     }
@@ -90,17 +91,15 @@ impl Service {
         let session = Some(ask.new_session);
         let record = AuditEntry { n_requests: 1, session, ..self.entry_of_grant(grant, Action::UrlRedeem) };
         let opened = self.recording(vec![record]).open_session(&key, self.forget_at(grant.expires_at()), ask).await;
-        let opened = opened.map_err(|error| {
-            tracing::error!(%error, "a session cannot be opened");
-            self.refused(grant, Refusal::Unavailable)
-        })?;
-        let outcome = match opened {
-            Ok(true) => Outcome::Opened,
-            Ok(false) => Outcome::Resumed,
-            Err(denied) => Outcome::Refused(refusal_of(denied)),
+        let opened = match opened {
+            Ok(opened) => opened.map_err(Denied::refusal),
+            Err(error) => {
+                tracing::error!(%error, "a session cannot be opened");
+                Err(Refusal::Unavailable)
+            }
         };
-        self.inner().audit.tallies.own().count_recorded(&grant.over(outcome, 0));
-        Ok(if opened.map_err(refusal_of)? { Pressed::Opened(secret) } else { Pressed::Held })
+        self.count_asked(grant, opened);
+        Ok(if opened? { Pressed::Opened(secret) } else { Pressed::Held })
     }
 
     fn is_nonce_of(&self, key: &GrantKey, nonce: &str) -> bool {

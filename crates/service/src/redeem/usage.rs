@@ -1,6 +1,5 @@
 //! A limited grant's use while it is being sent: reservations under way in this process, advanced and settled.
 
-use super::refusal_of;
 use crate::Service;
 use std::collections::HashMap;
 use std::future::Future;
@@ -140,7 +139,7 @@ impl Usage {
                 tracing::error!(%error, "a use cannot be recorded");
                 Refusal::Unavailable
             })?;
-            answer.map_err(refusal_of)
+            answer.map_err(Denied::refusal)
         }
     }
 
@@ -215,7 +214,7 @@ async fn ask_patiently(
             match answer {
                 Ok(reserved) => return Ok(reserved),
                 Err(Denied::Busy) if ask.may_wait => {}
-                Err(denied) => return Err(refusal_of(denied)),
+                Err(denied) => return Err(denied.refusal()),
             }
         }
         match changed.as_pin_mut() {
@@ -226,23 +225,6 @@ async fn ask_patiently(
             None => sleep(ASK_AGAIN).await,
         }
         ask.may_wait = Instant::now() < deadline;
-    }
-}
-
-/// Waits until no response under this grant is about to settle, or it is said not to be worth waiting for any longer.
-pub(super) async fn settling_is_over(service: &Service, grant: &GrantKey) {
-    let deadline = Instant::now() + service.config().settle_wait;
-    while let Some((changed, true)) = service.inner().flights.watch(grant) {
-        let mut changed = pin!(changed.notified());
-        changed.as_mut().enable();
-        // It may have settled between the two.
-        if !matches!(service.inner().flights.watch(grant), Some((_, true))) || Instant::now() >= deadline {
-            return;
-        }
-        tokio::select! {
-            () = changed => {}
-            () = sleep_until(deadline) => {}
-        }
     }
 }
 
