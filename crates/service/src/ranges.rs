@@ -295,7 +295,7 @@ impl Service {
             transfer: None,
         };
         if n_known < length {
-            begun.writer = Some(begun.new_writer().await?);
+            begun.writer = Some(self.writer_of_range(order, length - n_known).await?);
         }
         Ok(begun)
     }
@@ -339,6 +339,15 @@ impl Service {
             Err(MetadataError::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn writer_of_range(&self, order: RangeOrder, expected_bytes: u64) -> Result<Box<dyn BlobWriter>, ServiceError> {
+        let digests = match order {
+            RangeOrder::Any => DigestSet::SHA1,
+            RangeOrder::Sequential => DigestSet::NONE,
+        };
+        let blob = BlobId::new(self.now(), self.entropy());
+        Ok(self.object_store().create(blob, digests, Some(expected_bytes)).await?)
     }
 
     /// The upload of this name, if it has not expired; one that has is cleared away, so that its name can be used again.
@@ -385,7 +394,10 @@ impl RangeUpload {
             writer.write(bytes.split_to(n_now)).await?;
             if self.order == RangeOrder::Sequential && writer.written() >= KEEP_EVERY {
                 match self.keep_piece().await {
-                    Ok(_) => self.writer = Some(self.new_writer().await?),
+                    Ok(_) => {
+                        let (service, n_left) = (self.service.clone(), self.length - self.n_known);
+                        self.writer = Some(service.writer_of_range(self.order, n_left).await?);
+                    }
                     Err(RangeError::Service(error)) => return Err(error),
                     Err(error) => self.refused = Some(error),
                 }
@@ -461,15 +473,6 @@ impl RangeUpload {
             }
             RangePut::TooMany => Err(RangeError::TooMany),
         }
-    }
-
-    async fn new_writer(&self) -> Result<Box<dyn BlobWriter>, ServiceError> {
-        let digests = match self.order {
-            RangeOrder::Any => DigestSet::SHA1,
-            RangeOrder::Sequential => DigestSet::NONE,
-        };
-        let blob = BlobId::new(self.service.now(), self.service.entropy());
-        Ok(self.service.object_store().create(blob, digests, Some(self.length - self.n_known)).await?)
     }
 }
 

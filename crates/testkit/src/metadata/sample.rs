@@ -217,8 +217,8 @@ impl Trial {
     }
 
     pub(super) fn part(&self, upload: &UploadRow, number: u32) -> PieceRow {
-        let (position, md5) = (number.into(), Some(self.random()));
-        PieceRow { upload: upload.id, position, blob: self.blob(), size_bytes: 5 << 20, md5 }
+        let (blob, md5) = (self.blob(), Some(self.random()));
+        PieceRow { upload: upload.id, position: number.into(), blob, size_bytes: 5 << 20, md5 }
     }
 
     /// An upload in ranges whose length is not known.
