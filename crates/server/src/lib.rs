@@ -20,6 +20,7 @@ mod docs;
 mod documents;
 mod housekeeping;
 mod metrics;
+mod request_count;
 pub mod openapi;
 
 mod announce;
