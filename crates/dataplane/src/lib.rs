@@ -31,5 +31,5 @@ mod signed;
 
 pub use answer::{Representation, Selected, select, send};
 pub use face::Face;
-pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole};
+pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole, write_condition};
 pub use signed::{ClientAddressPolicy, SignedUrls};

@@ -92,7 +92,7 @@ impl Route {
 }
 
 /// Where the paths of all routes begin.
-const ROOTS: [&str; 15] = [
+const ROOTS: [&str; 16] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -103,6 +103,7 @@ const ROOTS: [&str; 15] = [
     "/l",
     "/vk/v1",
     "/oss/v2",
+    "/authentication/v1",
     "/authentication/v2",
     "/api/v1/rawFiles",
     "/api/v1/tables",

@@ -189,7 +189,12 @@ impl Service {
         Ok(Upload { service: self.clone(), writer, plan, transfer: None })
     }
 
-    async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
+    /// Proves that a place is as it must be for a publication, as far as it can be told before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ObjectGone`], [`Refusal::Exists`].
+    pub(crate) async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
         let present = self.live_object(bucket, key).await?;
         let reserved = condition.mode == PutMode::Reserved && self.is_reserved(bucket, key).await?;
         Ok(holds(condition, present.as_deref(), reserved)?)
@@ -315,7 +320,7 @@ impl Upload {
     }
 }
 
-fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
+pub(crate) fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
     Ok(match condition {
         Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation },
         Condition::Absent => {
