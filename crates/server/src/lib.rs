@@ -20,8 +20,8 @@ mod docs;
 mod documents;
 mod housekeeping;
 mod metrics;
-mod request_count;
 pub mod openapi;
+mod request_count;
 
 mod announce;
 mod huge_pages;

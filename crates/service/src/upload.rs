@@ -150,6 +150,15 @@ impl Service {
         self.place_holds(&condition, admission.grant().bucket(), admission.grant().key()).await
     }
 
+    /// Proves that the principal may store something in the bucket, before anything is. Scope `object:write` or `object:create`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`].
+    pub async fn require_writable(&self, principal: &Principal, bucket: &BucketName) -> Result<(), ServiceError> {
+        self.writable_bucket(principal, bucket).await.map(drop)
+    }
+
     /// The bucket, and whether the principal may replace what is in it.
     pub(crate) async fn writable_bucket(
         &self,
@@ -194,7 +203,12 @@ impl Service {
     /// # Errors
     ///
     /// [`Refusal::ObjectGone`], [`Refusal::Exists`].
-    pub(crate) async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
+    pub(crate) async fn place_holds(
+        &self,
+        condition: &PublishCondition,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<(), ServiceError> {
         let present = self.live_object(bucket, key).await?;
         let reserved = condition.mode == PutMode::Reserved && self.is_reserved(bucket, key).await?;
         Ok(holds(condition, present.as_deref(), reserved)?)
@@ -320,7 +334,11 @@ impl Upload {
     }
 }
 
-pub(crate) fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
+pub(crate) fn publish_condition(
+    mode: PutMode,
+    incarnation: Option<FileId>,
+    condition: Condition,
+) -> Result<PublishCondition, Refusal> {
     Ok(match condition {
         Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation },
         Condition::Absent => {

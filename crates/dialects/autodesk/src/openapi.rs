@@ -3,9 +3,9 @@
 use crate::errors::{Place, told};
 use crate::translate::CONTENT_SHA1;
 use crate::wire::{
-    AccessTokenBody, BucketBody, BucketsBody, CompleteBody, DownloadBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm,
-    CompletionResults, CompletionsBody, DownloadResults, DownloadsBody, ObjectBody, ObjectsBody, ReasonBody, SignBody, SignedBody,
-    UploadBody, UploadErrorBody, UploadResults, UploadsBody,
+    AccessTokenBody, BucketBody, BucketsBody, CompleteBody, CompletionResults, CompletionsBody, DownloadBody, DownloadResults,
+    DownloadsBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm, ObjectBody, ObjectsBody, ReasonBody, SignBody,
+    SignedBody, UploadBody, UploadErrorBody, UploadResults, UploadsBody,
 };
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
@@ -112,9 +112,11 @@ fn token(piece: Piece) -> Piece {
             .answers(anywhere())
     };
     let first = token("autodeskCreateTokenOfVersion1", "Get an access token as older clients do");
-    piece
-        .operation(HttpMethod::Post, "/authentication/v2/token", token("autodeskCreateToken", "Get an access token"))
-        .operation(HttpMethod::Post, "/authentication/v1/authenticate", first)
+    piece.operation(HttpMethod::Post, "/authentication/v2/token", token("autodeskCreateToken", "Get an access token")).operation(
+        HttpMethod::Post,
+        "/authentication/v1/authenticate",
+        first,
+    )
 }
 
 fn buckets(piece: Piece) -> Piece {

@@ -24,8 +24,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{
-    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send,
-    write_condition,
+    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send, write_condition,
 };
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::disposition;
@@ -45,6 +44,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many entries a page has if nothing is said, and at most.
 const PAGE: (u32, u32) = (10, 100);
+/// How many bytes of objects are read for one page, at most, to tell digests that nobody has needed before.
+const MAX_READ_FOR_LIST: u64 = 16 << 20;
 /// How many parts an upload has at most. The vendor gives out 25 URLs a call; published clients ask for all at once.
 pub(crate) const MAX_PARTS: u32 = 10_000;
 /// For how many minutes URLs of direct transfers live if nothing is said, and at most.
@@ -94,7 +95,10 @@ impl Autodesk {
 
     /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
     pub fn owns(path: &str) -> bool {
-        path == "/oss/v2" || path.starts_with("/oss/v2/") || path.starts_with("/authentication/v1/") || path.starts_with("/authentication/v2/")
+        path == "/oss/v2"
+            || path.starts_with("/oss/v2/")
+            || path.starts_with("/authentication/v1/")
+            || path.starts_with("/authentication/v2/")
     }
 
     /// Answers one request; `path` is its raw path without the base path.
@@ -293,8 +297,17 @@ impl Autodesk {
         let (begins_with, start_at) = (text(query, "beginsWith")?, text(query, "startAt")?);
         let prefix = begins_with.as_deref().unwrap_or_default();
         let page = self.service().objects(&principal, &bucket, prefix, start_at.as_deref(), limit).await?;
-        // Their digests as far as they are known: a page costs the same, however large its objects are.
-        let items = page.objects.iter().map(|object| object_body(object, self.public_url())).collect();
+        let (mut items, mut left) = (Vec::with_capacity(page.objects.len()), MAX_READ_FOR_LIST);
+        for object in page.objects {
+            let object = match left.checked_sub(object.size_bytes) {
+                Some(rest) if object.sha1.is_none() => {
+                    left = rest;
+                    self.service().with_digests(Arc::new(object)).await?
+                }
+                _ => Arc::new(object),
+            };
+            items.push(object_body(&object, self.public_url()));
+        }
         let path = format!("/oss/v2/buckets/{bucket}/objects");
         let also: Vec<_> = begins_with.iter().map(|prefix| ("beginsWith", prefix.as_ref())).collect();
         let next = page.next.map(|last| next_page(self.public_url(), &path, last.as_str(), limit, &also));

@@ -1,14 +1,16 @@
 //! Direct transfers, one by one and in batches: URLs to upload parts, completion, URLs to download.
 
 use crate::errors::{ApiError, bad, json};
-use crate::routes::{Autodesk, Call, MAX_PARTS, digests, not_to_be_replaced, require_writing, transfer_lifetime, unmodified, whole};
+use crate::routes::{
+    Autodesk, Call, MAX_PARTS, digests, not_to_be_replaced, require_writing, transfer_lifetime, unmodified, whole,
+};
 use crate::translate::{
     boolean, bucket_name, download_body, download_request, incomplete, no_such_etag, no_such_upload, object_body, parse,
     parse_object_key, quote_validators, upload_body,
 };
 use crate::wire::{
-    BatchBody, BatchItem, CompleteBody, CompleteItem, DownloadBody, DownloadItem, FailedBody, ObjectBody, RequestsBody, UploadBody,
-    UploadItem, md5_of_etag,
+    BatchBody, BatchItem, CompleteBody, CompleteItem, DownloadBody, DownloadItem, FailedBody, ObjectBody, RequestsBody,
+    UploadBody, UploadItem, md5_of_etag,
 };
 use http::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{Response, StatusCode};
@@ -121,8 +123,10 @@ impl Autodesk {
         let query = Query::new(call.parts.uri.query());
         let lifetime = transfer_lifetime(query)?;
         boolean(query, "useAcceleration")?;
+        let requests = requests::<UploadItem>(body, |item| &item.object_key).await?;
+        self.service().require_writable(&principal, &bucket).await?;
         let mut results = Vec::new();
-        for item in requests::<UploadItem>(body, |item| &item.object_key).await? {
+        for item in requests {
             let done = match part_numbers(&item).and_then(|asked| Ok((parse_object_key(&item.object_key)?, asked))) {
                 Ok((key, asked)) => self.upload_urls(&principal, (&bucket, &key), asked, lifetime).await,
                 Err(error) => Err(error),
@@ -142,8 +146,10 @@ impl Autodesk {
         let principal = self.principal(call)?;
         require_writing(&principal)?;
         let bucket = bucket_name(bucket)?;
+        let requests = requests::<CompleteItem>(body, |item| &item.object_key).await?;
+        self.service().require_writable(&principal, &bucket).await?;
         let mut results = Vec::new();
-        for item in requests::<CompleteItem>(body, |item| &item.object_key).await? {
+        for item in requests {
             let file_name = item.content_disposition.as_deref().and_then(|field| disposition::file_name(field.as_bytes()));
             let content_type = item.content_type.filter(|text| HeaderValue::from_str(text).is_ok());
             let options = UploadOptions { content_type, file_name, digests: digests(), ..UploadOptions::default() };
