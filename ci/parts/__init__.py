@@ -3,9 +3,9 @@
 Each is a module with `NAME`, `ABOUT` and `run(context)`, which gives an `Outcome`.
 """
 
-from ci.parts import browser, crash, doctests, end_to_end, formatting, lints, openapi, supply_chain, tokens, unit
+from ci.parts import browser, clients, crash, doctests, end_to_end, formatting, lints, openapi, supply_chain, tokens, unit
 
 PARTS = {
     part.NAME: part
-    for part in (formatting, lints, supply_chain, unit, crash, doctests, tokens, openapi, end_to_end, browser)
+    for part in (formatting, lints, supply_chain, unit, crash, doctests, tokens, openapi, clients, end_to_end, browser)
 }

@@ -36,6 +36,6 @@ mod signed;
 pub use answer::{Representation, Selected, select, send};
 pub use face::Face;
 pub use ranges::RangeAnswer;
-pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole};
+pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole, write_condition};
 pub use resumable::{SignedRequest, Step};
 pub use signed::{ClientAddressPolicy, SignedUrls};

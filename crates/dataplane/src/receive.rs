@@ -214,20 +214,28 @@ impl WriteHeaders {
         present: Option<(&ObjectRow, String)>,
         digests: DigestSet,
     ) -> Result<UploadOptions, Refusal> {
-        let validators = present.as_ref().map(|(object, etag)| Validators { etag, last_modified: object.modified_at });
-        if precondition::evaluate(headers, Access::Write, validators.as_ref()) != Outcome::Proceed {
-            return Err(Refusal::Exists);
-        }
-        let conditional = [http::header::IF_MATCH, http::header::IF_NONE_MATCH, http::header::IF_UNMODIFIED_SINCE]
-            .iter()
-            .any(|name| headers.contains_key(name));
-        let condition = match (conditional, &present) {
-            (false, _) => Condition::None,
-            (true, Some((object, _))) => Condition::Replaces(object.blob),
-            (true, None) => Condition::Absent,
-        };
-        Ok(UploadOptions { condition, digests, ..self.options })
+        Ok(UploadOptions { condition: write_condition(headers, present)?, digests, ..self.options })
     }
+}
+
+/// What the preconditions of a write demand of its place, where this object is now under this entity tag.
+///
+/// # Errors
+///
+/// [`Refusal::Exists`] if a precondition fails already.
+pub fn write_condition(headers: &HeaderMap, present: Option<(&ObjectRow, String)>) -> Result<Condition, Refusal> {
+    let validators = present.as_ref().map(|(object, etag)| Validators { etag, last_modified: object.modified_at });
+    if precondition::evaluate(headers, Access::Write, validators.as_ref()) != Outcome::Proceed {
+        return Err(Refusal::Exists);
+    }
+    let conditional = [http::header::IF_MATCH, http::header::IF_NONE_MATCH, http::header::IF_UNMODIFIED_SINCE]
+        .iter()
+        .any(|name| headers.contains_key(name));
+    Ok(match (conditional, &present) {
+        (false, _) => Condition::None,
+        (true, Some((object, _))) => Condition::Replaces(object.blob),
+        (true, None) => Condition::Absent,
+    })
 }
 
 fn decoded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {

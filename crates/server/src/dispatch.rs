@@ -2,6 +2,7 @@
 
 use crate::documents::Documents;
 use crate::metrics;
+use crate::request_count::RequestCount;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Version};
 use std::error::Error;
@@ -44,6 +45,8 @@ pub(crate) struct Targets {
     pub(crate) documents: Arc<Documents>,
     /// How many connections are open now.
     pub(crate) n_connections: Arc<AtomicUsize>,
+    /// How many requests there were.
+    pub(crate) n_requests: RequestCount,
     pub(crate) native: Native,
     pub(crate) autodesk: Autodesk,
     pub(crate) redivis: Redivis,
@@ -89,7 +92,7 @@ impl Route {
 }
 
 /// Where the paths of all routes begin.
-const ROOTS: [&str; 15] = [
+const ROOTS: [&str; 16] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -100,6 +103,7 @@ const ROOTS: [&str; 15] = [
     "/l",
     "/vk/v1",
     "/oss/v2",
+    "/authentication/v1",
     "/authentication/v2",
     "/api/v1/rawFiles",
     "/api/v1/tables",
@@ -137,6 +141,7 @@ impl Handler for Dispatch {
                 (Route::Nothing, closing(self.refused(StatusCode::BAD_REQUEST, why, Some(path))))
             }
             Some(targets) => {
+                targets.n_requests.add();
                 // A proxy may have taken the base path away already. It is the same in every public URL.
                 let path = targets.public_urls.default_url().strip_base_path(path).unwrap_or(path);
                 let route = Route::of(path);
@@ -206,7 +211,7 @@ impl Targets {
             return metrics::refused(told(&problem));
         }
         let measured = self.service.measurements().await;
-        let text = metrics::text(&measured, self.n_connections.load(Ordering::Relaxed));
+        let text = metrics::text(&measured, self.n_connections.load(Ordering::Relaxed), self.n_requests.total());
         let answer = finished(Response::new(ResponseBody::bytes(text)), metrics::CONTENT_TYPE.clone());
         fixed(request.method(), || answer)
     }

@@ -21,6 +21,7 @@ mod documents;
 mod housekeeping;
 mod metrics;
 pub mod openapi;
+mod request_count;
 
 mod announce;
 mod huge_pages;

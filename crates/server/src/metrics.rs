@@ -70,7 +70,7 @@ pub(crate) fn refused(mut answer: Response<ResponseBody>) -> Response<ResponseBo
 }
 
 /// All of it.
-pub(crate) fn text(measured: &Measurements, n_connections: usize) -> String {
+pub(crate) fn text(measured: &Measurements, n_connections: usize, n_requests: u64) -> String {
     let mut page = Page(String::new());
     page.family("valetkey_requests_total", "counter", "Requests to signed URLs, by what came of them.");
     for (dialect, method, outcome, n) in &measured.n_requests {
@@ -81,6 +81,7 @@ pub(crate) fn text(measured: &Measurements, n_connections: usize) -> String {
     for (dialect, n) in &measured.sent_bytes {
         page.sample("valetkey_sent_bytes_total", &[("dialect", dialect.as_str())], *n);
     }
+    page.one("valetkey_http_requests_total", "counter", "Requests that could be read, whatever they were for.", n_requests);
     page.one("valetkey_connections", "gauge", "Connections that are open.", n_connections as u64);
     page.one("valetkey_urls_issued_total", "counter", "Signed URLs that were issued.", measured.n_issued);
     page.one(
@@ -176,11 +177,12 @@ mod tests {
             sent_bytes: vec![(Dialect::Native, 1 << 40)],
             ..Measurements::default()
         };
-        let page = text(&measured, 7);
+        let page = text(&measured, 7, 5);
         for line in [
             "# TYPE valetkey_requests_total counter",
             "valetkey_requests_total{dialect=\"native\",method=\"GET\",outcome=\"expired\"} 3",
             "valetkey_sent_bytes_total{dialect=\"native\"} 1099511627776",
+            "valetkey_http_requests_total 5",
             "valetkey_connections 7",
             "valetkey_audit_writable 0",
         ] {

@@ -11,6 +11,7 @@ use crate::entropy::SystemEntropy;
 use crate::error::ServeError;
 use crate::housekeeping;
 use crate::master_key::{self, MASTER_KEY_VARIABLE};
+use crate::request_count::RequestCount;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -297,5 +298,6 @@ fn targets(
         public_urls: public_urls.clone(),
         documents: Arc::new(Documents::of(public_urls)),
         n_connections,
+        n_requests: RequestCount::new(),
     }
 }

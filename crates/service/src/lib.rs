@@ -12,6 +12,7 @@ pub mod audit;
 mod bucket;
 mod cache;
 mod config;
+mod copy;
 mod error;
 mod file;
 mod housekeeping;

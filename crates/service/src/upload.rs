@@ -190,6 +190,15 @@ impl Service {
         self.place_holds(&condition, admission.grant().bucket(), admission.grant().key()).await
     }
 
+    /// Proves that the principal may store something in the bucket, before anything is. Scope `object:write` or `object:create`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::NotOwner`], [`ServiceError::OutsideBuckets`], [`ServiceError::NotFound`].
+    pub async fn require_writable(&self, principal: &Principal, bucket: &BucketName) -> Result<(), ServiceError> {
+        self.writable_bucket(principal, bucket).await.map(drop)
+    }
+
     /// The bucket, and whether the principal may replace what is in it.
     pub(crate) async fn writable_bucket(
         &self,

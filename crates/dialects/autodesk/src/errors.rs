@@ -3,7 +3,7 @@
 //! The vendor has two layers: a gateway that checks credentials and answers with codes (`AUTH-006`), and the storage service
 //! behind it, which answers `{"reason": …}`.
 
-use crate::wire::{GatewayBody, IncompleteBody, ReasonBody};
+use crate::wire::{BatchItem, FailedBody, GatewayBody, IncompleteBody, ReasonBody};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -193,22 +193,68 @@ impl ApiError {
 
     /// The answer. What is ours to mend is logged as an error, what is the client's once at `info`.
     pub(crate) fn answer(self) -> Response<ResponseBody> {
-        let answer = match self {
-            Self::Service(error) => service(error),
-            Self::Refused(refusal, place) => refused(refusal, place),
-            Self::Reason(status, text) => reason(status, &text),
-            Self::Gateway(refused) => refused.answer(),
-            Self::Incomplete(body) => json(StatusCode::BAD_REQUEST, &body),
+        let answer = match self.told() {
+            Told::Refused(refusal, place) => refused(refusal, place),
+            Told::Reason(status, text) => reason(status, &text),
+            Told::Gateway(refused) => refused.answer(),
+            Told::Incomplete(body) => json(StatusCode::BAD_REQUEST, &body),
         };
         tracing::info!(status = answer.status().as_u16(), "an API call failed");
         answer
     }
+
+    /// The failure of one of several requests.
+    pub(crate) fn into_item<T>(self) -> BatchItem<T> {
+        let reason = match self.told() {
+            Told::Refused(refusal, place) => told(refusal, place).1.into(),
+            Told::Reason(_, text) => text,
+            Told::Gateway(refused) => refused.message().into(),
+            Told::Incomplete(body) => return BatchItem::Incomplete(body),
+        };
+        BatchItem::Failed(FailedBody { status: "error", reason })
+    }
+
+    /// Whether every other request of the caller's to this bucket would fail alike.
+    pub(crate) fn is_of_all(&self) -> bool {
+        match self {
+            Self::Service(error) => matches!(
+                error,
+                ServiceError::Unauthenticated
+                    | ServiceError::MissingScope { .. }
+                    | ServiceError::NotOwner
+                    | ServiceError::OutsideBuckets
+                    | ServiceError::NotFound { what: "bucket" }
+                    | ServiceError::Unavailable { .. }
+            ),
+            Self::Refused(..) | Self::Reason(..) | Self::Gateway(_) | Self::Incomplete(_) => false,
+        }
+    }
+
+    /// The failure in the vendor's words.
+    fn told(self) -> Told {
+        match self {
+            Self::Service(error) => of_service(error),
+            Self::Refused(refusal, place) => Told::Refused(refusal, place),
+            Self::Reason(status, text) => Told::Reason(status, text),
+            Self::Gateway(refused) => Told::Gateway(refused),
+            Self::Incomplete(body) => Told::Incomplete(body),
+        }
+    }
 }
 
-fn service(error: ServiceError) -> Response<ResponseBody> {
+/// A failure as it is told.
+enum Told {
+    Refused(Refusal, Place),
+    Reason(StatusCode, Cow<'static, str>),
+    Gateway(Gateway),
+    Incomplete(Box<IncompleteBody>),
+}
+
+fn of_service(error: ServiceError) -> Told {
+    let reason = |status, text: &'static str| Told::Reason(status, text.into());
     match error {
-        ServiceError::Unauthenticated => Gateway::BadToken.answer(),
-        ServiceError::MissingScope { .. } => Gateway::NoPrivilege.answer(),
+        ServiceError::Unauthenticated => Told::Gateway(Gateway::BadToken),
+        ServiceError::MissingScope { .. } => Told::Gateway(Gateway::NoPrivilege),
         ServiceError::NotOwner => reason(StatusCode::FORBIDDEN, "The bucket belongs to another owner"),
         ServiceError::OutsideBuckets => reason(StatusCode::FORBIDDEN, "The credential is limited to other buckets"),
         ServiceError::NotFound { what: "bucket" } => reason(StatusCode::NOT_FOUND, "Bucket not found"),
@@ -216,12 +262,12 @@ fn service(error: ServiceError) -> Response<ResponseBody> {
         ServiceError::NotFound { .. } | ServiceError::NotUploaded => reason(StatusCode::NOT_FOUND, "Object not found"),
         ServiceError::AlreadyExists { .. } => reason(StatusCode::CONFLICT, "Bucket already exists"),
         ServiceError::NotEmpty { .. } => reason(StatusCode::CONFLICT, "Bucket is not empty"),
-        ServiceError::Invalid { .. } => reason(StatusCode::BAD_REQUEST, &error.to_string()),
-        ServiceError::Refused(Refusal::TooManyRequests) => Gateway::TooManyFailures.answer(),
-        ServiceError::Refused(refusal) => refused(refusal, Place::Api),
+        ServiceError::Invalid { .. } => Told::Reason(StatusCode::BAD_REQUEST, error.to_string().into()),
+        ServiceError::Refused(Refusal::TooManyRequests) => Told::Gateway(Gateway::TooManyFailures),
+        ServiceError::Refused(refusal) => Told::Refused(refusal, Place::Api),
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "an API call failed for want of a store");
-            refused(Refusal::Unavailable, Place::Api)
+            Told::Refused(Refusal::Unavailable, Place::Api)
         }
     }
 }

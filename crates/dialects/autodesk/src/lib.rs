@@ -1,6 +1,6 @@
-//! Autodesk's Object Storage Service, v2: `/oss/v2/…`, and the token endpoint `/authentication/v2/token`.
+//! Autodesk's Object Storage Service, v2: `/oss/v2/…`, and its token endpoint.
 //!
-//! `routes` says what is where, `urls` what the holders of URLs are answered, `wire` what JSON looks like, `translate` turns it
+//! `routes` says what is where, `transfers` how objects go up and down directly, `urls` what the holders of URLs are answered, `wire` what JSON looks like, `translate` turns it
 //! into use cases and back, `errors` says how each failure is told, `face` how signed URLs answer, `openapi` describes
 //! it all. Nothing is decided here.
 
@@ -8,6 +8,7 @@ mod errors;
 mod face;
 mod openapi;
 mod routes;
+mod transfers;
 mod translate;
 mod urls;
 mod wire;

@@ -3,8 +3,9 @@
 use crate::errors::{Place, told};
 use crate::translate::CONTENT_SHA1;
 use crate::wire::{
-    AccessTokenBody, BucketBody, BucketsBody, CompleteBody, DownloadBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm,
-    ObjectBody, ObjectsBody, ReasonBody, SignBody, SignedBody, UploadBody, UploadErrorBody,
+    AccessTokenBody, BucketBody, BucketsBody, CompleteBody, CompletionResults, CompletionsBody, DownloadBody, DownloadResults,
+    DownloadsBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm, ObjectBody, ObjectsBody, ReasonBody, SignBody,
+    SignedBody, UploadBody, UploadErrorBody, UploadResults, UploadsBody,
 };
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
@@ -82,6 +83,7 @@ pub fn openapi() -> OpenApi {
     let piece = buckets(piece);
     let piece = objects(piece);
     let piece = transfers(piece);
+    let piece = batches(piece);
     signed_urls(piece).finish()
 }
 
@@ -95,23 +97,26 @@ fn token(piece: Piece) -> Piece {
         * `reason`: the body broke off",
     );
     let unknown = Answer::json::<GatewayBody<'_>>("* `AUTH-003`, `invalid_client`: id and secret do not belong together");
-    let token = Operation::new(
-        "autodeskCreateToken",
-        "Get an access token",
-        "For the id and secret of an API key, in `Basic` or in the form.",
+    let token = |id: &str, summary: &str| {
+        Operation::new(id, summary, "For the id and secret of an API key, in `Basic` or in the form.")
+            .for_holders_of(&[BASIC], &[])
+            .also_for_anybody()
+            .fields::<NewTokenForm>(
+                "application/x-www-form-urlencoded",
+                "What the token is to be good for.",
+                true,
+                json!({"grant_type": "client_credentials", "scope": "data:read data:write"}),
+            )
+            .answer(200, Answer::json::<AccessTokenBody>("The token."))
+            .answers([(400, invalid.clone()), (401, unauthenticated(unknown.clone())), too_large(), too_slow()])
+            .answers(anywhere())
+    };
+    let first = token("autodeskCreateTokenOfVersion1", "Get an access token as older clients do");
+    piece.operation(HttpMethod::Post, "/authentication/v2/token", token("autodeskCreateToken", "Get an access token")).operation(
+        HttpMethod::Post,
+        "/authentication/v1/authenticate",
+        first,
     )
-    .for_holders_of(&[BASIC], &[])
-    .also_for_anybody()
-    .fields::<NewTokenForm>(
-        "application/x-www-form-urlencoded",
-        "What the token is to be good for.",
-        true,
-        json!({"grant_type": "client_credentials", "scope": "data:read data:write"}),
-    )
-    .answer(200, Answer::json::<AccessTokenBody>("The token."))
-    .answers([(400, invalid), (401, unauthenticated(unknown)), too_large(), too_slow()])
-    .answers(anywhere());
-    piece.operation(HttpMethod::Post, "/authentication/v2/token", token)
 }
 
 fn buckets(piece: Piece) -> Piece {
@@ -191,11 +196,31 @@ fn objects(piece: Piece) -> Piece {
     .answers([not_found()]);
     let details = api("autodeskGetObjectDetails", "Look at an object", &["data:read"], "")
         .parameters(place())
-        .parameters([queries::<Text>("with", "`createdDate`, `lastModifiedDate`: what to tell besides. Others are ignored.")])
+        .parameters([queries::<Text>(
+            "with",
+            "`createdDate`, `lastModifiedDate`, `lastAccessedDate`: what to tell besides, also as `with[]` or with commas. Others are ignored.",
+        )])
         .parameters(validators())
         .answer(200, Answer::json::<ObjectBody>("The object."))
         .answers([not_found(), unmodified(), (412, precondition_failed())]);
+    let copy = writing_api(
+        "autodeskCopyObject",
+        "Copy an object",
+        &["data:write"],
+        "\
+        Within its bucket, with its media type and file name. What is at the new place is replaced; with `data:create` alone, nothing may be \
+        there. The key behind the token must have `object:read`.",
+    )
+    .parameters(place())
+    .parameters([path::<ObjectKey>("newObjectKey", KEY)])
+    .parameters([
+        header::<Text>("If-Match", "Entity tags, one of which the object at the new place must have."),
+        header::<Text>("If-None-Match", "Entity tags that it must not have; `*`: nothing may be there."),
+    ])
+    .answer(200, Answer::json::<ObjectBody>("The copy, on stable storage."))
+    .answers([not_found(), (412, precondition_failed())]);
     piece
+        .operation(HttpMethod::Put, "/oss/v2/buckets/{bucketKey}/objects/{objectKey}/copyto/{newObjectKey}", copy)
         .operation(HttpMethod::Get, "/oss/v2/buckets/{bucketKey}/objects", list)
         .operation(HttpMethod::Put, "/oss/v2/buckets/{bucketKey}/objects/{objectKey}", put)
         .get_and_head("/oss/v2/buckets/{bucketKey}/objects/{objectKey}", get)
@@ -286,6 +311,42 @@ fn transfers(piece: Piece) -> Piece {
         .operation(HttpMethod::Post, &format!("{object}/signeds3upload"), complete)
         .operation(HttpMethod::Get, &format!("{object}/signeds3download"), download)
         .operation(HttpMethod::Post, &format!("{object}/signed"), sign)
+}
+
+fn batches(piece: Piece) -> Piece {
+    let minutes = || query::<Minutes>("minutesExpiration", "For how many minutes the URLs work.");
+    let about = "\
+        Up to 25 objects in one call. What came of each stands under its key, as it was sent: what its own call would be answered, or \
+        `status`, which is `error`, and `reason`. What all would fail with fails the call.";
+    let upload = writing_api("autodeskBeginUploads", "Get URLs to upload parts of several objects", &["data:write"], about)
+        .parameters([bucket(), minutes(), query::<Flag>("useAcceleration", "Plays no part.")])
+        .json::<UploadsBody>("The uploads.", true, json!({"requests": [{"objectKey": "dir/a.bin", "parts": 2}]}))
+        .answer(200, Answer::json::<UploadResults>("What came of each."))
+        .answers([not_found(), too_large(), too_slow()]);
+    let complete = writing_api("autodeskCompleteUploads", "Complete several uploads", &["data:write"], about)
+        .parameters([bucket()])
+        .json::<CompletionsBody>(
+            "The uploads.",
+            true,
+            json!({"requests": [{"objectKey": "dir/a.bin", "uploadKey": "upl_BwcHBwcHBwcHBwcHBwcHBw"}]}),
+        )
+        .answer(200, Answer::json::<CompletionResults>("What came of each."))
+        .answers([not_found(), too_large(), too_slow()]);
+    let download = writing_api("autodeskSignDownloads", "Get URLs to download several objects", &["data:read"], about)
+        .parameters([
+            bucket(),
+            minutes(),
+            query::<Flag>("useCdn", "A URL of the CDN's host, where the operator has set one; otherwise as without."),
+            query::<Flag>("public-resource-fallback", "Plays no part."),
+        ])
+        .json::<DownloadsBody>("The objects.", true, json!({"requests": [{"objectKey": "dir/a.bin"}]}))
+        .answer(200, Answer::json::<DownloadResults>("What came of each."))
+        .answers([not_found(), too_large(), too_slow()]);
+    let objects = "/oss/v2/buckets/{bucketKey}/objects";
+    piece
+        .operation(HttpMethod::Post, &format!("{objects}/batchsigneds3upload"), upload)
+        .operation(HttpMethod::Post, &format!("{objects}/batchcompleteupload"), complete)
+        .operation(HttpMethod::Post, &format!("{objects}/batchsigneds3download"), download)
 }
 
 fn signed_urls(piece: Piece) -> Piece {

@@ -2,20 +2,21 @@
 
 use crate::errors::{self, ApiError, Gateway, PARTIAL, Place, bad, json};
 use crate::face::AutodeskFace;
+use crate::transfers::{BATCHES, DownloadAsked, PartsAsked};
 use crate::translate::{
-    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, download_body, download_request,
-    etag_of, form_field, incomplete, is_type, issue_request, new_bucket, next_page, no_such_etag, no_such_upload, number,
-    object_body, object_body_with, object_key, parse, quote_validators, region, scopes_of, sign_body, signed_body, text,
-    upload_body,
+    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, etag_of, form_field, is_type,
+    issue_request, new_bucket, next_page, number, object_body, object_body_with, object_key, parse, quote_validators, region,
+    scopes_of, sign_body, signed_body, text,
 };
-use crate::wire::{CompleteBody, PageBody, md5_of_etag};
+use crate::wire::{CompleteBody, PageBody};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{
-    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send,
+    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send, write_condition,
 };
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::disposition;
@@ -43,6 +44,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many entries a page has if nothing is said, and at most.
 const PAGE: (u32, u32) = (10, 100);
+/// How many bytes of objects are read for one page, at most, to tell digests that nobody has needed before.
+const MAX_READ_FOR_LIST: u64 = 16 << 20;
 /// How many parts an upload has at most. The vendor gives out 25 URLs a call; published clients ask for all at once.
 pub(crate) const MAX_PARTS: u32 = 10_000;
 /// For how many minutes URLs of direct transfers live if nothing is said, and at most.
@@ -66,8 +69,8 @@ pub struct AutodeskContext {
 }
 
 /// A call of the API: its head, and where it comes from.
-struct Call {
-    parts: Parts,
+pub(crate) struct Call {
+    pub(crate) parts: Parts,
     client: IpAddr,
 }
 
@@ -92,7 +95,10 @@ impl Autodesk {
 
     /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
     pub fn owns(path: &str) -> bool {
-        path == "/oss/v2" || path.starts_with("/oss/v2/") || path.starts_with("/authentication/v2/")
+        path == "/oss/v2"
+            || path.starts_with("/oss/v2/")
+            || path.starts_with("/authentication/v1/")
+            || path.starts_with("/authentication/v2/")
     }
 
     /// Answers one request; `path` is its raw path without the base path.
@@ -124,8 +130,11 @@ impl Autodesk {
 
     async fn api(&self, call: Call, body: RequestBody, segments: &[&str]) -> Result<Response<ResponseBody>, ApiError> {
         match (&call.parts.method, segments) {
-            (&Method::POST, ["authentication", "v2", "token"]) => self.token(&call, body).await,
-            (_, ["authentication", "v2", "token"]) => Ok(method_not_allowed("POST")),
+            // Older clients ask as the first version of the API has it, with the same fields.
+            (&Method::POST, ["authentication", "v2", "token"] | ["authentication", "v1", "authenticate"]) => {
+                self.token(&call, body).await
+            }
+            (_, ["authentication", "v2", "token"] | ["authentication", "v1", "authenticate"]) => Ok(method_not_allowed("POST")),
             (&Method::DELETE, ["oss", "v2", "signedresources", id]) => self.revoke(&call, id).await,
             (method, ["oss", "v2", "buckets"]) => match *method {
                 Method::POST => self.create_bucket(&call, body).await,
@@ -138,6 +147,12 @@ impl Autodesk {
             (_, ["oss", "v2", "buckets", _, "details"]) => Ok(method_not_allowed("GET")),
             (&Method::GET, ["oss", "v2", "buckets", bucket, "objects"]) => self.list_objects(&call, bucket).await,
             (_, ["oss", "v2", "buckets", _, "objects"]) => Ok(method_not_allowed("GET")),
+            (method, ["oss", "v2", "buckets", bucket, "objects", batch]) if BATCHES.contains(batch) => match (method, *batch) {
+                (&Method::POST, "batchsigneds3upload") => self.batch_uploads(&call, body, bucket).await,
+                (&Method::POST, "batchcompleteupload") => self.batch_completions(&call, body, bucket).await,
+                (&Method::POST, "batchsigneds3download") => self.batch_downloads(&call, body, bucket).await,
+                _ => Ok(method_not_allowed("POST")),
+            },
             (_, ["oss", "v2", "buckets", bucket, "objects", key, rest @ ..]) => {
                 let place = RawPlace { bucket, key };
                 self.object(call, body, place, rest).await
@@ -164,6 +179,8 @@ impl Autodesk {
             (&Method::GET, ["signeds3upload"]) => self.begin_upload(&call, place).await,
             (&Method::POST, ["signeds3upload"]) => self.complete_upload(&call, body, place).await,
             (&Method::GET, ["signeds3download"]) => self.sign_download(&call, place).await,
+            (&Method::PUT, ["copyto", to]) => self.copy_object(&call, place, to).await,
+            (_, ["copyto", _]) => Ok(method_not_allowed("PUT")),
             (_, []) => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
             (_, ["details" | "signeds3download"]) => Ok(method_not_allowed("GET")),
             (_, ["signed"]) => Ok(method_not_allowed("POST")),
@@ -182,12 +199,12 @@ impl Autodesk {
     }
 
     /// What signed URLs of a bucket begin with.
-    fn base_for(&self, bucket: &BucketRow, use_cdn: bool) -> &PublicUrl {
+    pub(crate) fn base_for(&self, bucket: &BucketRow, use_cdn: bool) -> &PublicUrl {
         let cdn = self.context.cdn_url.as_deref().filter(|_| use_cdn);
         cdn.unwrap_or_else(|| self.context.public_urls.of(&bucket.region))
     }
 
-    fn principal(&self, call: &Call) -> Result<Principal, ApiError> {
+    pub(crate) fn principal(&self, call: &Call) -> Result<Principal, ApiError> {
         match credential(&call.parts.headers)? {
             Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => {
                 Ok(self.service().authenticate(&secret, call.client)?)
@@ -280,9 +297,15 @@ impl Autodesk {
         let (begins_with, start_at) = (text(query, "beginsWith")?, text(query, "startAt")?);
         let prefix = begins_with.as_deref().unwrap_or_default();
         let page = self.service().objects(&principal, &bucket, prefix, start_at.as_deref(), limit).await?;
-        let mut items = Vec::with_capacity(page.objects.len());
+        let (mut items, mut left) = (Vec::with_capacity(page.objects.len()), MAX_READ_FOR_LIST);
         for object in page.objects {
-            let object = self.service().with_digests(Arc::new(object)).await?;
+            let object = match left.checked_sub(object.size_bytes) {
+                Some(rest) if object.sha1.is_none() => {
+                    left = rest;
+                    self.service().with_digests(Arc::new(object)).await?
+                }
+                _ => Arc::new(object),
+            };
             items.push(object_body(&object, self.public_url()));
         }
         let path = format!("/oss/v2/buckets/{bucket}/objects");
@@ -291,16 +314,10 @@ impl Autodesk {
         Ok(json(StatusCode::OK, &PageBody { items, next }))
     }
 
-    /// The object for its reader, with its digests.
-    async fn readable(&self, principal: &Principal, place: RawPlace<'_>) -> Result<Arc<ObjectRow>, ApiError> {
-        let (bucket, key) = place.parse()?;
-        let object = self.service().object(principal, &bucket, &key).await?;
-        Ok(self.service().with_digests(object).await?)
-    }
-
     async fn show_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let object = self.readable(&self.principal(call)?, place).await?;
-        if let Some(answer) = unmodified(&call.parts, &object) {
+        let (principal, (bucket, key)) = (self.principal(call)?, place.parse()?);
+        let object = self.readable(&principal, &bucket, &key).await?;
+        if let Some(answer) = unmodified(&call.parts.headers, &object) {
             return Ok(answer);
         }
         let body = object_body_with(&object, self.public_url(), Query::new(call.parts.uri.query()));
@@ -308,7 +325,8 @@ impl Autodesk {
     }
 
     async fn get_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
-        let object = self.readable(&self.principal(call)?, place).await?;
+        let (principal, (bucket, key)) = (self.principal(call)?, place.parse()?);
+        let object = self.readable(&principal, &bucket, &key).await?;
         let face = AutodeskFace { public_url: self.public_url(), place: Place::Api };
         let shown = Representation {
             object: &object,
@@ -342,10 +360,7 @@ impl Autodesk {
         let unread = |_| ServiceError::Refused(Refusal::DigestMismatch);
         let declared_sha1 = declared_sha1(&call.parts.headers).map_err(unread)?;
         let headers = WriteHeaders::read(&call.parts.headers).map_err(unread)?.with_sha1(declared_sha1);
-        let mut present = self.service().object_to_replace(&principal, &bucket, &key).await?;
-        if let (Some(object), true) = (&present, is_conditional(&call.parts)) {
-            present = Some(self.service().with_digests(object.clone()).await?);
-        }
+        let present = self.present(call, &principal, &bucket, &key).await?;
         let etag = present.as_deref().map(|object| (object, etag_of(object)));
         let options = headers.options(&call.parts.headers, etag, digests()).map_err(ServiceError::Refused)?;
         let conditional = options.condition != Condition::None;
@@ -401,14 +416,14 @@ impl Autodesk {
 
     /// The principal with one more scope of its API key. A key without it goes as it is: what is public needs none, and all else
     /// the use case refuses.
-    fn with_scope(&self, principal: Principal, scope: Scope) -> Result<Principal, ServiceError> {
+    pub(crate) fn with_scope(&self, principal: Principal, scope: Scope) -> Result<Principal, ServiceError> {
         match self.service().with_scope_of_api_key(&principal, scope) {
             Err(ServiceError::MissingScope { .. }) => Ok(principal),
             widened => widened,
         }
     }
 
-    async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued, ApiError> {
+    pub(crate) async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued, ApiError> {
         let issued = self.service().issue(principal, vec![request]).await?.pop();
         // One was asked for, and all or none are issued.
         issued.ok_or(ApiError::Refused(Refusal::Unavailable, Place::Api))
@@ -432,24 +447,15 @@ impl Autodesk {
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
         let query = Query::new(call.parts.uri.query());
-        let n_parts = number(query, "parts", 1, 1..=MAX_PARTS)?;
-        let first = number(query, "firstPart", 1, 1..=MAX_PARTS)?;
-        let last = first.saturating_add(n_parts - 1);
-        if last > MAX_PARTS {
-            return Err(bad(format!("Invalid query parameter 'parts': expected no part after {MAX_PARTS}")));
-        }
+        let asked = PartsAsked {
+            n_parts: number(query, "parts", 1, 1..=MAX_PARTS)?,
+            first: number(query, "firstPart", 1, 1..=MAX_PARTS)?,
+            upload_key: text(query, "uploadKey")?.map(Cow::into_owned),
+        };
         let lifetime = transfer_lifetime(query)?;
         boolean(query, "useAcceleration")?;
-        let id = match text(query, "uploadKey")? {
-            Some(upload_key) => upload_key.parse().map_err(|_| no_such_upload(&upload_key))?,
-            None => self.service().begin_parts(&principal, &bucket, &key).await?,
-        };
-        let ticket = self.service().part_secret(&principal, &bucket, &key, &id, lifetime).await.map_err(|error| match error {
-            ServiceError::NotFound { what: "upload" } => no_such_upload(&id.to_string()),
-            error => error.into(),
-        })?;
-        let base = self.base_for(&ticket.bucket, false);
-        Ok(json(StatusCode::OK, &upload_body(id, &ticket, first..=last, base)))
+        let urls = self.upload_urls(&principal, (&bucket, &key), asked, lifetime).await?;
+        Ok(json(StatusCode::OK, &urls))
     }
 
     async fn complete_upload(
@@ -462,9 +468,6 @@ impl Autodesk {
         require_writing(&principal)?;
         let (bucket, key) = place.parse()?;
         let asked: CompleteBody = parse(&whole(body).await?)?;
-        let Ok(id) = asked.upload_key.parse() else { return Err(no_such_upload(&asked.upload_key)) };
-        let md5s = asked.e_tags.unwrap_or_default().iter().map(|etag| md5_of_etag(etag)).collect::<Option<Vec<_>>>();
-        let Some(md5s) = md5s else { return Err(no_such_etag(asked.upload_key)) };
         let meta = |name: &str| call.parts.headers.get(name);
         let options = UploadOptions {
             content_type: meta("x-ads-meta-content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
@@ -472,28 +475,54 @@ impl Autodesk {
             digests: digests(),
             ..UploadOptions::default()
         };
-        let completed = self.service().complete_parts(&principal, (&bucket, &key), &id, asked.size, &md5s, options).await;
-        let published = completed.map_err(|mismatch| match incomplete(asked.upload_key, mismatch) {
-            ApiError::Service(error) => not_to_be_replaced(error, false),
-            error => error,
-        })?;
-        Ok(json(StatusCode::OK, &object_body(&published.object, self.public_url())))
+        Ok(json(StatusCode::OK, &self.completed(&principal, (&bucket, &key), asked, options).await?))
     }
 
     async fn sign_download(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
-        let object = self.readable(&principal, place).await?;
+        let (bucket, key) = place.parse()?;
+        let object = self.readable(&principal, &bucket, &key).await?;
         let query = Query::new(call.parts.uri.query());
         let (lifetime, use_cdn) = (transfer_lifetime(query)?, boolean(query, "useCdn")?);
-        if let Some(answer) = unmodified(&call.parts, &object) {
+        if let Some(answer) = unmodified(&call.parts.headers, &object) {
             return Ok(answer);
         }
-        // The vendor's `data:read` gives such a URL to who may read the object.
-        let principal = self.with_scope(principal, Scope::LinkIssue)?;
-        let request = download_request(object.bucket.clone(), object.key.clone(), lifetime, query)?;
-        let issued = self.issue(&principal, request).await?;
-        let base = self.base_for(&issued.bucket, use_cdn);
-        Ok(json(StatusCode::OK, &download_body(&issued, &object, self.public_url(), base)))
+        let asked = DownloadAsked {
+            content_type: text(query, "response-content-type")?.map(Cow::into_owned),
+            disposition: text(query, "response-content-disposition")?.map(Cow::into_owned),
+        };
+        Ok(json(StatusCode::OK, &self.download(&principal, &object, asked, lifetime, use_cdn).await?))
+    }
+
+    /// `PUT …/objects/{objectKey}/copyto/{newObjectKey}`. Preconditions are those of the new place.
+    async fn copy_object(&self, call: &Call, place: RawPlace<'_>, to: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        require_writing(&principal)?;
+        let ((bucket, key), to) = (place.parse()?, object_key(to)?);
+        // The vendor's `data:write` and `data:create` copy what their key may read.
+        let principal = self.with_scope(principal, Scope::ObjectRead)?;
+        let headers = &call.parts.headers;
+        let present = self.present(call, &principal, &bucket, &to).await?;
+        let etag = present.as_deref().map(|object| (object, etag_of(object)));
+        let condition = write_condition(headers, etag).map_err(ServiceError::Refused)?;
+        let failed = |error| not_to_be_replaced(error, condition != Condition::None);
+        let copied = self.service().copy_object(&principal, &bucket, &key, &to, condition).await.map_err(failed)?;
+        let object = self.service().with_digests(Arc::new(copied.object)).await?;
+        Ok(json(StatusCode::OK, &object_body(&object, self.public_url())))
+    }
+
+    /// What an upload to a place would replace: with its digests, where preconditions are compared with it.
+    async fn present(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<Option<Arc<ObjectRow>>, ApiError> {
+        match self.service().object_to_replace(principal, bucket, key).await? {
+            Some(object) if is_conditional(&call.parts) => Ok(Some(self.service().with_digests(object).await?)),
+            present => Ok(present),
+        }
     }
 }
 
@@ -530,16 +559,16 @@ impl RawPlace<'_> {
 }
 
 /// The digests that answers need.
-fn digests() -> DigestSet {
+pub(crate) fn digests() -> DigestSet {
     DigestSet::SHA1 | DigestSet::MD5
 }
 
-fn require_writing(principal: &Principal) -> Result<(), ServiceError> {
+pub(crate) fn require_writing(principal: &Principal) -> Result<(), ServiceError> {
     principal.require(Scope::ObjectWrite).or_else(|error| principal.require(Scope::ObjectCreate).map_err(|_| error))
 }
 
 /// Without a precondition there is one reason not to replace an object: the token's scope only creates.
-fn not_to_be_replaced(error: ServiceError, conditional: bool) -> ApiError {
+pub(crate) fn not_to_be_replaced(error: ServiceError, conditional: bool) -> ApiError {
     match error {
         ServiceError::Refused(Refusal::Exists) if !conditional => Gateway::NoPrivilege.into(),
         error => error.into(),
@@ -556,10 +585,10 @@ fn is_conditional(parts: &Parts) -> bool {
 }
 
 /// The 304 or 412 that the request's preconditions lead to.
-fn unmodified(parts: &Parts, object: &ObjectRow) -> Option<Response<ResponseBody>> {
+pub(crate) fn unmodified(headers: &HeaderMap, object: &ObjectRow) -> Option<Response<ResponseBody>> {
     let etag = etag_of(object);
     let validators = Validators { etag: &etag, last_modified: object.modified_at };
-    match precondition::evaluate(&parts.headers, Access::Read, Some(&validators)) {
+    match precondition::evaluate(headers, Access::Read, Some(&validators)) {
         Outcome::Proceed => None,
         Outcome::NotModified => {
             let mut answer = nothing(StatusCode::NOT_MODIFIED);
@@ -572,12 +601,12 @@ fn unmodified(parts: &Parts, object: &ObjectRow) -> Option<Response<ResponseBody
     }
 }
 
-fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
+pub(crate) fn transfer_lifetime(query: Query<'_>) -> Result<Duration, ApiError> {
     let minutes = number(query, "minutesExpiration", TRANSFER_MINUTES.0, 1..=TRANSFER_MINUTES.1)?;
     Ok(Duration::from_secs(u64::from(minutes) * 60))
 }
 
-async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
+pub(crate) async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
     receive_whole(body, MAX_BODY_BYTES).await.map_err(|error| match error {
         ReceiveError::Service(ServiceError::Refused(Refusal::TooLarge)) => {
             ApiError::Reason(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large".into())
@@ -636,7 +665,8 @@ mod tests {
             ("/authentication/v2/token", true),
             ("/oss/v20/x", false),
             ("/oss/v1/x", false),
-            ("/authentication/v1/authenticate", false),
+            ("/authentication/v1/authenticate", true),
+            ("/authentication/v3/token", false),
             ("/o/b/k", false),
             ("/", false),
         ] {

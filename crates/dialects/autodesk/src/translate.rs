@@ -1,6 +1,7 @@
 //! Between the wire and the use cases.
 
 use crate::errors::{ApiError, Gateway, bad};
+use crate::transfers::DownloadAsked;
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketItem, DownloadBody, DownloadParams, IncompleteBody, NewBucketBody, ObjectBody, PartBody,
     PermissionBody, SignBody, SignedBody, SizeBody, UploadBody, from_hex, hex,
@@ -32,6 +33,8 @@ pub(crate) const CONTENT_SHA1: &str = "x-ads-content-sha1";
 const DEFAULT_MINUTES: u32 = 60;
 /// The longest media type and `Content-Disposition` that a signed URL keeps.
 const MAX_TEXT_BYTES: usize = 255;
+/// How many bytes the vendor wants in each part but the last.
+const MIN_PART_BYTES: u64 = 5 << 20;
 /// The regions of the vendor.
 const REGIONS: [&str; 9] = ["US", "EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR", "APAC"];
 
@@ -81,7 +84,12 @@ fn not_a_bucket_key() -> ApiError {
 /// An object key: one raw path segment, decoded once.
 pub(crate) fn object_key(raw: &str) -> Result<ObjectKey, ApiError> {
     let decoded = decode(raw).map_err(|error| bad(format!("The objectKey is not URL-encoded: {error}")))?;
-    decoded.parse().map_err(|error: valetkey_model::NameError| bad(format!("The objectKey must be {}", error.expected())))
+    parse_object_key(&decoded)
+}
+
+/// An object key as it is.
+pub(crate) fn parse_object_key(text: &str) -> Result<ObjectKey, ApiError> {
+    text.parse().map_err(|error: valetkey_model::NameError| bad(format!("The objectKey must be {}", error.expected())))
 }
 
 /// The value of a query parameter that may stand once.
@@ -249,18 +257,12 @@ fn native_url(issued: &Issued, public_url: &PublicUrl, base: &PublicUrl) -> Stri
 }
 
 /// What `GET …/signeds3download` issues: a native token; for a key that cannot stand in one, a link.
-pub(crate) fn download_request(
-    bucket: BucketName,
-    key: ObjectKey,
-    lifetime: Duration,
-    query: Query<'_>,
-) -> Result<IssueRequest, ApiError> {
+pub(crate) fn download_request(bucket: BucketName, key: ObjectKey, lifetime: Duration, asked: DownloadAsked) -> IssueRequest {
     let mut terms = Terms::new(Permission::Read);
     terms.dialect = Dialect::Autodesk;
-    terms.content_type =
-        text(query, "response-content-type")?.map(|asked| view::sanitised(&asked).to_str().unwrap_or(OCTET_STREAM).to_owned());
-    terms.file_name = text(query, "response-content-disposition")?.and_then(|asked| attachment_name(&asked));
-    Ok(IssueRequest {
+    terms.content_type = asked.content_type.map(|asked| view::sanitised(&asked).to_str().unwrap_or(OCTET_STREAM).to_owned());
+    terms.file_name = asked.disposition.and_then(|asked| attachment_name(&asked));
+    IssueRequest {
         bucket,
         form: Form::TokenOrLink,
         target: Target::Object(key),
@@ -269,7 +271,7 @@ pub(crate) fn download_request(
         not_before: None,
         must_exist: true,
         pin: false,
-    })
+    }
 }
 
 pub(crate) fn download_body(issued: &Issued, object: &ObjectRow, public_url: &PublicUrl, base: &PublicUrl) -> DownloadBody {
@@ -308,16 +310,21 @@ pub(crate) fn object_body(object: &ObjectRow, public_url: &PublicUrl) -> ObjectB
         location: public_url.join(&location),
         created_date: None,
         last_modified_date: None,
+        last_accessed_date: None,
     }
 }
 
 /// An object with what `with` asks for besides.
 pub(crate) fn object_body_with(object: &ObjectRow, public_url: &PublicUrl, query: Query<'_>) -> ObjectBody {
     let mut body = object_body(object, public_url);
-    for asked in query.form_values("with").flatten() {
-        match asked.as_ref() {
+    // Published clients repeat `with`, or `with[]`, or put commas between.
+    let asked = ["with", "with[]"].into_iter().flat_map(|name| query.form_values(name).flatten());
+    for name in asked.flat_map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>()) {
+        match name.as_str() {
             "createdDate" => body.created_date = Some(object.created_at.as_millis()),
             "lastModifiedDate" => body.last_modified_date = Some(object.modified_at.as_millis()),
+            // Who reads is recorded in the audit, and not with the object.
+            "lastAccessedDate" => body.last_accessed_date = Some(object.modified_at.as_millis()),
             _ => {}
         }
     }
@@ -384,7 +391,9 @@ pub(crate) fn incomplete(upload_key: String, mismatch: PartsMismatch) -> ApiErro
     match mismatch {
         PartsMismatch::Parts { expected_bytes, received_bytes, parts } => {
             let size = SizeBody { expected: expected_bytes, detected: received_bytes };
-            body("MissingOrInvalidParts", Some(size), parts.iter().map(part_body).collect())
+            let last = parts.iter().map(|part| part.number).max();
+            let told = parts.iter().map(|part| part_body(part, Some(part.number) == last));
+            body("MissingOrInvalidParts", Some(size), told.collect())
         }
         PartsMismatch::Service(valetkey_service::ServiceError::NotFound { what: "upload" }) => {
             body("InvalidUploadKey", None, Vec::new())
@@ -405,15 +414,19 @@ pub(crate) fn no_such_etag(upload_key: String) -> ApiError {
     ApiError::Incomplete(Box::new(body))
 }
 
-fn part_body(part: &CompletedPart) -> PartBody {
+/// One part of an upload that is not complete. That it is smaller than the vendor's is said, but is no reason not to complete it.
+fn part_body(part: &CompletedPart, is_last: bool) -> PartBody {
+    let too_small = !is_last && part.received.is_some_and(|received| received.size_bytes < MIN_PART_BYTES);
     PartBody {
         part: part.number,
         size: part.received.map(|received| received.size_bytes),
         e_tag: part.received.map(|received| hex(&received.md5)),
-        status: match (part.received, part.as_expected) {
-            (None, _) => "Pending",
-            (Some(_), true) => "Ok",
-            (Some(_), false) => "Unexpected",
+        status: match (part.received, part.as_expected, too_small) {
+            (None, _, _) => "Pending",
+            (Some(_), true, false) => "Ok",
+            (Some(_), true, true) => "TooSmall",
+            (Some(_), false, false) => "Unexpected",
+            (Some(_), false, true) => "Unexpected+TooSmall",
         },
     }
 }

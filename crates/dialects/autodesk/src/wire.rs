@@ -1,6 +1,8 @@
 //! The JSON of the vendor's API.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use utoipa::ToSchema;
 use valetkey_http_common::json::{self, Object};
@@ -186,6 +188,10 @@ pub(crate) struct ObjectBody {
     #[schema(value_type = schemas::EpochMillis, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_modified_date: Option<i64>,
+    /// The same: who reads it is not recorded with it; if it was asked for.
+    #[schema(value_type = schemas::EpochMillis, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_accessed_date: Option<i64>,
 }
 
 /// Where the parts of an upload go.
@@ -252,6 +258,114 @@ pub(crate) struct SizeBody {
     /// Bytes that were received.
     #[schema(minimum = 0)]
     pub(crate) detected: u64,
+}
+
+/// Several requests in one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RequestsBody<T> {
+    /// 1 to 25, each of another object.
+    pub(crate) requests: Vec<Object<T>>,
+}
+
+/// An upload to be begun, or parts of it to be uploaded.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::UploadItem)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UploadItem {
+    /// The object's key, as it is.
+    #[schema(value_type = schemas::ObjectKey)]
+    pub(crate) object_key: String,
+    /// How many URLs; 1 if nothing is said.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
+    pub(crate) parts: Option<u32>,
+    /// The number of the first part; 1 if nothing is said.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
+    pub(crate) first_part: Option<u32>,
+    /// The upload that the parts are of; without it, a new one begins.
+    pub(crate) upload_key: Option<String>,
+}
+
+/// An upload to be completed, one of several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::CompleteItem)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CompleteItem {
+    /// The object's key, as it is.
+    #[schema(value_type = schemas::ObjectKey)]
+    pub(crate) object_key: String,
+    /// The upload's handle.
+    pub(crate) upload_key: String,
+    /// How many bytes all parts have together; compared, if it is there.
+    #[schema(value_type = Option<schemas::Bytes>)]
+    #[serde(default, deserialize_with = "json::integer_if_any")]
+    pub(crate) size: Option<u64>,
+    /// The entity tags of the parts, which are their MD5s, in their order; compared, if they are there.
+    pub(crate) e_tags: Option<Vec<String>>,
+    /// The object's media type.
+    #[serde(rename = "x-ads-meta-Content-Type")]
+    pub(crate) content_type: Option<String>,
+    /// Its `filename` becomes the name that downloads are saved under.
+    #[serde(rename = "x-ads-meta-Content-Disposition")]
+    pub(crate) content_disposition: Option<String>,
+}
+
+/// An object to be downloaded, one of several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = autodesk::DownloadItem)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DownloadItem {
+    /// Its key, as it is.
+    #[schema(value_type = schemas::ObjectKey)]
+    pub(crate) object_key: String,
+    /// The media type to answer with. What could run scripts becomes plain text.
+    #[serde(rename = "response-content-type")]
+    pub(crate) content_type: Option<String>,
+    /// `attachment` and the file name to save under; others are ignored.
+    #[serde(rename = "response-content-disposition")]
+    pub(crate) content_disposition: Option<String>,
+    /// Entity tags; `skipped` if the object has one of them.
+    #[serde(rename = "If-None-Match")]
+    pub(crate) if_none_match: Option<String>,
+    /// An HTTP date; `skipped` if the object has not changed since.
+    #[serde(rename = "If-Modified-Since")]
+    pub(crate) if_modified_since: Option<String>,
+}
+
+/// What came of several requests.
+#[derive(Serialize)]
+pub(crate) struct BatchBody<T: Serialize> {
+    /// By the object's key, as it was sent.
+    #[serde(serialize_with = "as_map")]
+    pub(crate) results: Vec<(String, BatchItem<T>)>,
+}
+
+fn as_map<T: Serialize, S: Serializer>(results: &[(String, BatchItem<T>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(results.iter().map(|(key, item)| (key, item)))
+}
+
+/// What came of one of several requests.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum BatchItem<T> {
+    /// What the request would have been answered by itself.
+    Done(T),
+    /// An upload in parts is not complete.
+    Incomplete(Box<IncompleteBody>),
+    /// Nothing was done.
+    Failed(FailedBody),
+}
+
+/// Why nothing was done.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = autodesk::Failed)]
+pub(crate) struct FailedBody {
+    /// `error`; or `skipped`, where the client has the object already.
+    pub(crate) status: &'static str,
+    /// A sentence; in the vendor's words where it has some.
+    #[schema(value_type = String)]
+    pub(crate) reason: Cow<'static, str>,
 }
 
 /// One part of an upload.
@@ -407,6 +521,95 @@ pub(crate) struct ObjectsBody {
     /// The URL of the next page; absent on the last one.
     #[schema(value_type = schemas::Url, required = false)]
     next: String,
+}
+
+/// Several uploads to be begun, or parts of them to be uploaded.
+#[derive(ToSchema)]
+#[schema(as = autodesk::NewUploads)]
+#[allow(dead_code, reason = "the schema of what is read as requests of any kind")]
+pub(crate) struct UploadsBody {
+    /// Each of another object.
+    #[schema(min_items = 1, max_items = 25)]
+    requests: Vec<UploadItem>,
+}
+
+/// Several uploads to be completed.
+#[derive(ToSchema)]
+#[schema(as = autodesk::CompleteUploads)]
+#[allow(dead_code, reason = "the schema of what is read as requests of any kind")]
+pub(crate) struct CompletionsBody {
+    /// Each of another object.
+    #[schema(min_items = 1, max_items = 25)]
+    requests: Vec<CompleteItem>,
+}
+
+/// Several objects to be downloaded.
+#[derive(ToSchema)]
+#[schema(as = autodesk::NewDownloads)]
+#[allow(dead_code, reason = "the schema of what is read as requests of any kind")]
+pub(crate) struct DownloadsBody {
+    /// Each another one.
+    #[schema(min_items = 1, max_items = 25)]
+    requests: Vec<DownloadItem>,
+}
+
+/// What came of several uploads that were to begin.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Uploads)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) struct UploadResults {
+    /// By the object's key, as it was sent.
+    results: HashMap<String, UploadResult>,
+}
+
+/// The URLs, or why there are none.
+#[derive(ToSchema)]
+#[schema(as = autodesk::UploadResult)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) enum UploadResult {
+    Done(UploadBody),
+    Incomplete(IncompleteBody),
+    Failed(FailedBody),
+}
+
+/// What came of several uploads that were to be completed.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Completions)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) struct CompletionResults {
+    /// By the object's key, as it was sent.
+    results: HashMap<String, CompletionResult>,
+}
+
+/// The object, or why there is none.
+#[derive(ToSchema)]
+#[schema(as = autodesk::CompletionResult)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) enum CompletionResult {
+    Done(ObjectBody),
+    Incomplete(IncompleteBody),
+    Failed(FailedBody),
+}
+
+/// What came of several objects that were to be downloaded.
+#[derive(ToSchema)]
+#[schema(as = autodesk::Downloads)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) struct DownloadResults {
+    /// By the object's key, as it was sent.
+    results: HashMap<String, DownloadResult>,
+}
+
+/// The URL, or why there is none.
+#[derive(ToSchema)]
+#[schema(as = autodesk::DownloadResult)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the schema of what is written as results of any kind")]
+pub(crate) enum DownloadResult {
+    Done(DownloadBody),
+    Failed(FailedBody),
 }
 
 /// A refusal of the gateway's, or of the service behind it.

@@ -93,6 +93,38 @@ fn no_statement_reads_a_whole_table() {
 }
 
 #[tokio::test]
+async fn a_page_costs_the_same_wherever_it_begins() {
+    let (directory, store) = open();
+    store.create_tenant(tenant("acme")).await.unwrap();
+    let name: BucketName = "big".parse().unwrap();
+    let (tenant, region, retention) = ("acme".parse().unwrap(), Region::default(), valetkey_model::Retention::default());
+    let bucket =
+        BucketRow { name: name.clone(), tenant, region, retention, public: false, created_by: None, created_at: Timestamp::MIN };
+    store.create_bucket(bucket).await.unwrap();
+    let connection = Connection::open(directory.path().join("metadata.db")).unwrap();
+    let filled = "INSERT INTO objects (bucket, object_key, file_id, blob_id, size_bytes, sha256, created_at, modified_at, file_number) \
+        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) \
+        SELECT 'big', printf('dir/%05d', i), randomblob(16), randomblob(16), 1, randomblob(32), 0, 0, i + 1 FROM n";
+    assert_eq!(connection.execute(filled, []).unwrap(), 10_000);
+    // What the engine has done for one page of a hundred, in steps of its own.
+    let check = |prefix: &str, after: Option<&str>, statement: &str| {
+        let page = reads::objects(&connection, &name, prefix, after, 100, Timestamp::MIN).unwrap();
+        assert_eq!((page.objects.len(), page.next.is_some()), (100, true), "{prefix} {after:?}");
+        connection.prepare_cached(statement).unwrap().reset_status(rusqlite::StatementStatus::VmStep)
+    };
+    for (prefix, statement) in [("", statements::OBJECTS_FROM), ("dir/", statements::OBJECTS_BETWEEN)] {
+        let first = check(prefix, None, statement);
+        for after in ["dir/00100", "dir/04999", "dir/09800"] {
+            let further = check(prefix, Some(after), statement);
+            assert!(
+                first > 100 && (further - first).abs() <= first / 10,
+                "{prefix}: {first} steps for the first page, {further} after {after}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_panic_in_a_write_fails_alone() {
     let (_directory, store) = open();
     let store = Arc::new(store);

@@ -357,6 +357,9 @@ async fn tried(world: &World, thief: &Principal, loot: &Loot<'_>) -> Vec<(&'stat
     }
 
     note("upload", told(&service.upload(thief, bucket, key, UploadOptions::default()).await));
+    for to in [key, &key_named(9)] {
+        note("copy object", told(&service.copy_object(thief, bucket, key, to, Condition::None).await));
+    }
     note("begin parts", told(&service.begin_parts(thief, bucket, key).await));
     let stolen = NewName { name: "stolen".to_owned(), content_type: None };
     note("confirm by id", told(&service.confirm_file(thief, by_id, Some(stolen)).await));

@@ -5,6 +5,7 @@
 mod api_keys;
 mod audit;
 mod authenticate;
+mod copy;
 mod explain;
 mod files;
 mod hang_up;

@@ -85,3 +85,35 @@ async fn an_upload_is_its_owners_and_its_objects() {
     let refused = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap_err();
     assert!(matches!(refused, ServiceError::NotFound { what: "upload" }), "{refused}");
 }
+
+/// How many blobs lie on the disk.
+fn n_blobs(world: &World) -> usize {
+    let hours = std::fs::read_dir(world.directory.path().join("objects/blobs")).unwrap();
+    hours.map(|hour| std::fs::read_dir(hour.unwrap().path()).unwrap().count()).sum()
+}
+
+#[tokio::test]
+async fn an_abandoned_upload_is_cleared_away() {
+    let world = world().await;
+    let app = world.principal("app");
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let ticket = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    for number in 1..=3 {
+        write(&world, ticket.secret, number, b"part").await.unwrap();
+    }
+    assert_eq!(n_blobs(&world), 3);
+    let lifetime = world.service.config().upload_lifetime;
+    world.clock.advance(lifetime - Duration::from_secs(1));
+    world.service.housekeeping().await.unwrap();
+    assert!(world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.is_ok(), "it can still go on");
+    world.clock.advance(Duration::from_secs(1));
+    let ended = complete(&world, &id, None, &[]).await.unwrap_err();
+    assert!(matches!(ended, PartsMismatch::Service(ServiceError::NotFound { what: "upload" })), "{ended}");
+    assert!(matches!(world.service.object(&app, &bucket(), &key("big")).await, Err(ServiceError::NotFound { .. })));
+    // Its rows go a day later, so that whoever comes late is told why; its bytes when nobody can be reading them.
+    for wait in [Duration::from_secs(24 * 3600), Duration::from_secs(601)] {
+        world.clock.advance(wait);
+        world.service.housekeeping().await.unwrap();
+    }
+    assert_eq!(n_blobs(&world), 0);
+}

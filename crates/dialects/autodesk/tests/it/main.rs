@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod batches;
 mod buckets;
+mod copies;
 mod objects;
 mod signed;
 mod signedresources;

@@ -78,7 +78,7 @@ fn incomplete() {
         "reason": "MissingOrInvalidParts",
         "size": { "expected": 11, "detected": 8 },
         "parts": [
-            { "part": 1, "size": 3, "eTag": md5(b"one"), "status": "Ok" },
+            { "part": 1, "size": 3, "eTag": md5(b"one"), "status": "TooSmall" },
             { "part": 2, "status": "Pending" },
             { "part": 3, "size": 5, "eTag": md5(b"three"), "status": "Unexpected" },
         ],
