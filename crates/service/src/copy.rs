@@ -7,7 +7,8 @@ use valetkey_metadata::{Guard, Publication, Published};
 use valetkey_model::{Action, BlobId, BucketName, FileId, FileNumber, ObjectKey, Scope};
 
 impl Service {
-    /// Makes the bytes of one object of a bucket those of another place in it, with their media type and the name to save them under.
+    /// Makes the bytes of one object of a bucket those of another place in it, with their media type, the name to save them under and what was written
+    /// down with them.
     /// What is at that place is replaced, as an upload would; the retention of the bucket begins anew. A copy onto itself is a new
     /// generation of the same bytes. Atomic, and durable when it returns. Scope `object:read`; and `object:write`, or `object:create`
     /// for a place where nothing is.
@@ -47,6 +48,7 @@ impl Service {
             size_bytes: source.size_bytes,
             content_type: source.content_type.clone(),
             file_name: source.file_name.clone(),
+            user_metadata: source.user_metadata.clone(),
             sha256: source.sha256,
             sha1: source.sha1,
             md5: source.md5,

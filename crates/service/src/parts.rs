@@ -186,6 +186,7 @@ impl Service {
             size_bytes,
             content_type: options.content_type,
             file_name: options.file_name,
+            user_metadata: options.user_metadata,
             sha256: digests.sha256,
             sha1: digests.sha1,
             md5: digests.md5,

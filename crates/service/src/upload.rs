@@ -25,6 +25,8 @@ pub struct UploadOptions {
     pub content_type: Option<String>,
     /// The name to save them under.
     pub file_name: Option<String>,
+    /// Text to be kept with them, which nothing here reads.
+    pub user_metadata: Option<String>,
     /// What must be there now.
     pub condition: Condition,
     /// Digests to make besides SHA-256.
@@ -316,6 +318,7 @@ impl Upload {
             size_bytes: pending.size_bytes,
             content_type: plan.options.content_type,
             file_name: plan.options.file_name,
+            user_metadata: plan.options.user_metadata,
             sha256: pending.digests.sha256,
             sha1: pending.digests.sha1,
             md5: pending.digests.md5,
