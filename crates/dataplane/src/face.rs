@@ -50,6 +50,11 @@ pub trait Face: Send + Sync {
         status(StatusCode::BAD_REQUEST)
     }
 
+    /// The answer to a range that is none of the upload it is for.
+    fn bad_range(&self, status_code: StatusCode, _: &str) -> Response<ResponseBody> {
+        status(status_code)
+    }
+
     /// The answer to an upload that was published.
     fn published(&self, published: &Published) -> Response<ResponseBody>;
 

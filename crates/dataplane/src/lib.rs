@@ -27,9 +27,15 @@ mod receive;
 
 mod offer;
 
+mod ranges;
+
+mod resumable;
+
 mod signed;
 
 pub use answer::{Representation, Selected, select, send};
 pub use face::Face;
+pub use ranges::RangeAnswer;
 pub use receive::{ReceiveError, Taker, WriteHeaders, receive, receive_whole, write_condition};
+pub use resumable::{SignedRequest, Step};
 pub use signed::{ClientAddressPolicy, SignedUrls};

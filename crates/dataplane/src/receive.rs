@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use valetkey_http_common::disposition;
 use valetkey_http_common::precondition::{self, Access, Outcome, Validators};
 use valetkey_model::{DigestRule, Refusal};
-use valetkey_service::{Condition, DigestSet, ObjectRow, PartUpload, ServiceError, Transfer, Upload, UploadOptions};
+use valetkey_service::{Condition, DigestSet, ObjectRow, PartUpload, RangeUpload, ServiceError, Transfer, Upload, UploadOptions};
 
 /// Below this many bytes in [`PACE_OVER`] an upload is too slow.
 const PACE_BYTES: u64 = 60 << 10;
@@ -65,6 +65,16 @@ impl Taker for PartUpload {
 
     fn transfer(&mut self) -> Option<Transfer> {
         PartUpload::transfer(self)
+    }
+}
+
+impl Taker for RangeUpload {
+    async fn take(&mut self, bytes: Bytes) -> Result<(), ServiceError> {
+        self.write(bytes).await
+    }
+
+    fn transfer(&mut self) -> Option<Transfer> {
+        RangeUpload::transfer(self)
     }
 }
 

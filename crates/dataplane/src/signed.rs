@@ -23,7 +23,7 @@ use valetkey_model::{Dialect, Disposition, Entropy, Method, Network, Outcome, Re
 use valetkey_service::redeem::{
     Admission, Found, Grant, Presented, PresentedCredential, Pressed, Sessions, claimed_dialect, session_name,
 };
-use valetkey_service::{DigestSet, Service, ServiceError};
+use valetkey_service::{DigestSet, Service, ServiceError, UploadOptions};
 
 /// The methods of signed URLs.
 const METHODS: [Method; 3] = [Method::Get, Method::Head, Method::Put];
@@ -55,9 +55,9 @@ impl ClientAddressPolicy {
 /// Answers signed URLs, whatever dialect they were issued by. Cheap to clone.
 #[derive(Clone)]
 pub struct SignedUrls {
-    service: Service,
+    pub(crate) service: Service,
     clients: ClientAddressPolicy,
-    entropy: Arc<dyn Entropy>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     /// Whether cookies may travel over HTTPS only.
     secure_cookies: bool,
     issuer_faces: Arc<[(Dialect, Arc<dyn Face>)]>,
@@ -105,15 +105,7 @@ impl SignedUrls {
         };
         let client = self.client_of(parts, connection);
         let sessions = sessions(&parts.headers);
-        let presented = Presented {
-            credential,
-            method,
-            client,
-            user_agent: parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default(),
-            sessions: &sessions,
-            prefetch: is_prefetch(&parts.headers),
-            dialect: face.dialect(),
-        };
+        let presented = presented(credential, method, client, parts, &sessions, face.dialect());
         let answer = match method {
             _ if pressed => {
                 let answer = Box::pin(self.press(face, &presented, parts, body)).await;
@@ -381,21 +373,7 @@ impl SignedUrls {
         parts: &Parts,
         body: RequestBody,
     ) -> Result<Option<Response<ResponseBody>>, Refusal> {
-        let unread = |name| {
-            tracing::info!(name, "an upload has {BAD_DIGEST}");
-            Refusal::DigestMismatch
-        };
-        let declared_sha1 = face.declared_sha1(&parts.headers).map_err(unread)?;
-        let headers = WriteHeaders::read(&parts.headers).map_err(unread)?.with_sha1(declared_sha1);
-        let present = match self.service.granted_object(&admission).await? {
-            Some(object) if face.needs_digests() => {
-                Some(self.service.with_digests(object).await.map_err(|error| error.as_refusal())?)
-            }
-            present => present,
-        };
-        let present = present.as_deref().map(|object| (object, face.etag(object)));
-        let digests = if face.needs_digests() { DigestSet::SHA1 | DigestSet::MD5 } else { DigestSet::default() };
-        let options = headers.options(&parts.headers, present, digests)?;
+        let options = self.options_of(face, &admission, parts).await?;
         let failed = |error: ServiceError| error.as_refusal();
         let mut upload = self.service.upload_granted(admission, options).await.map_err(failed)?;
         match receive(body, &mut upload).await {
@@ -405,12 +383,36 @@ impl SignedUrls {
         }
     }
 
+    /// What the headers of a write request say, with its preconditions compared with what is there.
+    pub(crate) async fn options_of(
+        &self,
+        face: &dyn Face,
+        admission: &Admission,
+        parts: &Parts,
+    ) -> Result<UploadOptions, Refusal> {
+        let unread = |name| {
+            tracing::info!(name, "an upload has {BAD_DIGEST}");
+            Refusal::DigestMismatch
+        };
+        let declared_sha1 = face.declared_sha1(&parts.headers).map_err(unread)?;
+        let headers = WriteHeaders::read(&parts.headers).map_err(unread)?.with_sha1(declared_sha1);
+        let present = match self.service.granted_object(admission).await? {
+            Some(object) if face.needs_digests() => {
+                Some(self.service.with_digests(object).await.map_err(|error| error.as_refusal())?)
+            }
+            present => present,
+        };
+        let present = present.as_deref().map(|object| (object, face.etag(object)));
+        let digests = if face.needs_digests() { DigestSet::SHA1 | DigestSet::MD5 } else { DigestSet::default() };
+        headers.options(&parts.headers, present, digests)
+    }
+
     /// The face for a URL that this dialect issued: it may be another than the path's.
-    fn face_for<'a>(&'a self, face: &'a dyn Face, issued_by: Dialect) -> &'a dyn Face {
+    pub(crate) fn face_for<'a>(&'a self, face: &'a dyn Face, issued_by: Dialect) -> &'a dyn Face {
         self.issuer_faces.iter().find(|(of, _)| *of == issued_by).map_or(face, |(_, face)| &**face)
     }
 
-    async fn refused(
+    pub(crate) async fn refused(
         &self,
         face: &dyn Face,
         refusal: Refusal,
@@ -432,7 +434,7 @@ impl SignedUrls {
     }
 
     /// Adds what every answer on a blob URL carries.
-    fn finished(&self, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    pub fn finished(&self, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
         let headers = answer.headers_mut();
         cors::apply(headers);
         security::apply(headers);
@@ -471,6 +473,19 @@ fn kept_key(face: &dyn Face, found: &Found, parts: &Parts) -> Option<Key> {
     let is_plain = !found.grant().is_limited() && terms.file_name.is_none() && terms.content_type.is_none();
     let face = face.kept_as().filter(|_| is_plain && asks_for_all(&parts.headers))?;
     Some(Key { blob: object.blob, face, disposition: terms.disposition.unwrap_or_default() })
+}
+
+/// The credential of a request, with what the request says besides.
+pub(crate) fn presented<'a>(
+    credential: PresentedCredential<'a>,
+    method: Method,
+    client: IpAddr,
+    parts: &'a Parts,
+    sessions: &'a Sessions<'a>,
+    dialect: Dialect,
+) -> Presented<'a> {
+    let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    Presented { credential, method, client, user_agent, sessions, prefetch: is_prefetch(&parts.headers), dialect }
 }
 
 /// The method, if it is one of signed URLs.
@@ -532,7 +547,7 @@ fn caching(grant: &Grant) -> Caching {
 }
 
 /// The session secrets in `Valetkey-Session` and in cookies named `vk_…`: as many as the head of a request can hold.
-fn sessions(headers: &HeaderMap) -> Sessions<'_> {
+pub(crate) fn sessions(headers: &HeaderMap) -> Sessions<'_> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     let kept = cookies.filter_map(|cookie| cookie.trim().strip_prefix("vk_")?.split_once('='));
     Sessions { explicit: headers.get(&SESSION).and_then(|value| value.to_str().ok()), kept: kept.collect() }

@@ -14,6 +14,7 @@ pub mod credential;
 pub mod precondition;
 pub mod range;
 
+pub mod content_range;
 pub mod content_type;
 pub mod disposition;
 pub mod view;

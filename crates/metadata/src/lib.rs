@@ -32,10 +32,11 @@ pub use audit::{
 pub use error::MetadataError;
 pub use record::{
     ApiKeyChange, ApiKeyRow, BucketRow, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, ObjectRow,
-    PartRow, ReservationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    PieceRow, RangePut, ReservationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, TenantRow, UploadCursor, UploadEntry,
+    UploadLayout, UploadRanges, UploadRow,
 };
 pub use store::{
-    BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MetadataStore, ObjectPage, Publication,
+    BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, Guard, MAX_PIECES, MetadataStore, ObjectPage, Publication,
     PublishCondition, PublishError, Published, Spend, Swept,
 };
 pub use url::{RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of};

@@ -305,7 +305,7 @@ pub struct IdempotentCalls {
     pub n_bytes: u64,
 }
 
-/// An upload in parts that is under way.
+/// An upload of several pieces that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRow {
     /// Its id.
@@ -316,25 +316,88 @@ pub struct UploadRow {
     pub bucket: BucketName,
     /// The object key it is for.
     pub key: ObjectKey,
-    /// The API key that began it.
-    pub created_by: ApiKeyId,
+    /// The API key that began it, or that issued the URL by which it was begun; `None` if no API key stands behind that.
+    pub created_by: Option<ApiKeyId>,
     /// When it was begun.
     pub created_at: Timestamp,
     /// When it is thrown away.
     pub expires_at: Timestamp,
+    /// How its pieces lie in it.
+    pub layout: UploadLayout,
 }
 
-/// One part of an upload.
+/// How the pieces of an upload lie in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartRow {
+pub enum UploadLayout {
+    /// By their numbers, from 1; nobody says how long each is.
+    Parts,
+    /// By the bytes they are of a whole.
+    Ranges(UploadRanges),
+}
+
+/// An upload in ranges of bytes, as its client began it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRanges {
+    /// SHA-256 of what the client calls it and of who that is; unique.
+    pub name: SecretDigest,
+    /// The length of the whole; `None` until the client has told it.
+    pub total_bytes: Option<u64>,
+    /// Its media type, where the client told it at the beginning.
+    pub content_type: Option<String>,
+    /// The name to save it under, likewise.
+    pub file_name: Option<String>,
+}
+
+/// One piece of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PieceRow {
     /// The upload it belongs to.
     pub upload: UploadId,
-    /// Its number, from 1.
-    pub number: u32,
+    /// The number of a part, from 1; the first byte of a range, from 0.
+    pub position: u64,
     /// Its bytes.
     pub blob: BlobId,
     /// Its length in bytes.
     pub size_bytes: u64,
-    /// MD5 of its bytes.
-    pub md5: [u8; 16],
+    /// MD5 of its bytes, of parts.
+    pub md5: Option<[u8; 16]>,
+}
+
+/// An upload, and how much of it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadEntry {
+    /// The upload.
+    pub upload: UploadRow,
+    /// How many pieces were received.
+    pub n_pieces: u64,
+    /// How many bytes they have.
+    pub received_bytes: u64,
+}
+
+/// A place in a listing of uploads: the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadCursor {
+    /// When that one was begun.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: UploadId,
+}
+
+/// What became of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangePut {
+    /// It is recorded.
+    Kept {
+        /// How many bytes of the upload are there now.
+        received_bytes: u64,
+    },
+    /// It is not: some of its bytes are there already.
+    Overlaps,
+    /// It is not: the upload was said to have another length.
+    OtherTotal {
+        /// Which.
+        total_bytes: u64,
+    },
+    /// It is not: the upload has [`MAX_PIECES`](crate::MAX_PIECES) already.
+    TooMany,
 }

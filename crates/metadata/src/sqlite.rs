@@ -23,9 +23,9 @@ use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement}
 use crate::{
     ApiKeyChange, ApiKeyRow, AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditSealer, AuditState, AuditStretch,
     BucketPage, BucketRow, Confirmation, Erased, Erasure, FileRef, FileRow, GrantKey, IdempotentCallKey, IdempotentCallRow,
-    IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PartRow, Publication, PublishError, Published,
-    ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadRow, UrlCursor, UrlEntry,
-    UrlRow, UrlTouch, UrlsOf, faults, statements,
+    IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PieceRow, Publication, PublishError,
+    Published, RangePut, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadCursor,
+    UploadEntry, UploadRow, UrlCursor, UrlEntry, UrlRow, UrlTouch, UrlsOf, faults, statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -430,9 +430,24 @@ impl MetadataStore for SqliteStore {
         self.writer.write(move |connection| Ok(writes::create_upload(connection, &upload)?)).await
     }
 
-    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, MetadataError> {
+    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PieceRow>)>, MetadataError> {
         let id = *id;
         self.readers.read(move |connection| reads::upload(connection, &id)).await
+    }
+
+    async fn upload_by_name(&self, name: &SecretDigest) -> Result<Option<UploadEntry>, MetadataError> {
+        let name = *name;
+        self.readers.read(move |connection| reads::upload_by_name(connection, &name)).await
+    }
+
+    async fn uploads(
+        &self,
+        tenant: &TenantName,
+        after: Option<UploadCursor>,
+        limit: u32,
+    ) -> Result<Vec<UploadEntry>, MetadataError> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| reads::uploads(connection, &tenant, after, limit)).await
     }
 
     async fn create_upload_secret(
@@ -454,17 +469,31 @@ impl MetadataStore for SqliteStore {
             .await
     }
 
-    async fn put_part(&self, part: PartRow, now: Timestamp) -> Result<(), MetadataError> {
+    async fn put_part(&self, part: PieceRow, now: Timestamp) -> Result<(), MetadataError> {
         self.writer.write(move |connection| Ok(writes::put_part(connection, &part, now)?)).await
+    }
+
+    async fn put_range(&self, piece: PieceRow, total_bytes: u64, expires_at: Timestamp) -> Result<RangePut, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::put_range(connection, &piece, total_bytes, expires_at)?)).await
     }
 
     async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError> {
         let id = *id;
-        self.writer.write(move |connection| Ok(writes::delete_upload(connection, &id, None, now)?)).await
+        self.writer
+            .write_and_record(move |connection, record| {
+                let deleted = writes::delete_upload(connection, &id, None, now)?;
+                record.retain(|_| deleted);
+                Ok(deleted)
+            })
+            .await
     }
 
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError> {
         self.writer.write(move |connection| Ok(writes::sweep(connection, now, limit)?)).await
+    }
+
+    async fn sweep_uploads(&self, now: Timestamp, limit: u32) -> Result<u64, MetadataError> {
+        self.writer.write(move |connection| Ok(writes::sweep_uploads(connection, now, limit)?)).await
     }
 
     fn recording(&self, record: Vec<AuditEntry>) -> Arc<dyn MetadataStore> {

@@ -72,13 +72,13 @@ macro_rules! broad_revocation_columns {
 
 macro_rules! upload_columns {
     () => {
-        "id, tenant, bucket, object_key, created_by, created_at, expires_at"
+        "id, tenant, bucket, object_key, created_by, created_at, expires_at, name, total_bytes, content_type, file_name"
     };
 }
 
-macro_rules! part_columns {
+macro_rules! piece_columns {
     () => {
-        "upload, number, blob_id, size_bytes, md5"
+        "upload, position, blob_id, size_bytes, md5"
     };
 }
 
@@ -169,7 +169,7 @@ statements! {
         OR EXISTS (SELECT 1 FROM objects WHERE bucket = $2 AND object_key = $3)";
 
     BLOB_IS_KNOWN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE blob_id = $1) \
-        OR EXISTS (SELECT 1 FROM parts WHERE blob_id = $1) OR EXISTS (SELECT 1 FROM doomed_blobs WHERE blob_id = $1)";
+        OR EXISTS (SELECT 1 FROM pieces WHERE blob_id = $1) OR EXISTS (SELECT 1 FROM doomed_blobs WHERE blob_id = $1)";
     BLOB_IS_DOOMED = "SELECT 1 FROM doomed_blobs WHERE blob_id = $1";
     DOOM_BLOB = "INSERT INTO doomed_blobs (blob_id, doomed_at) VALUES ($1, $2) ON CONFLICT (blob_id) DO NOTHING";
     DOOMED_BLOBS = "SELECT blob_id FROM doomed_blobs WHERE doomed_at <= $1 ORDER BY doomed_at, blob_id LIMIT $2";
@@ -231,17 +231,25 @@ statements! {
         WHERE tenant = $3 AND api_key = $4 AND call_key = $5";
     IDEMPOTENT_CALLS = "SELECT tenant, count(*), sum(n_bytes) FROM idempotent_calls GROUP BY tenant";
 
-    INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     UPLOAD = "SELECT ", upload_columns!(), " FROM uploads WHERE id = $1";
-    UPLOAD_EXISTS = "SELECT 1 FROM uploads WHERE id = $1";
-    PARTS = "SELECT ", part_columns!(), " FROM parts WHERE upload = $1 ORDER BY number";
-    BLOB_OF_PART = "SELECT blob_id FROM parts WHERE upload = $1 AND number = $2";
-    UPSERT_PART = "INSERT INTO parts (", part_columns!(), ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upload, number) \
+    UPLOAD_BY_NAME = "SELECT ", upload_columns!(), " FROM uploads WHERE name = $1";
+    UPLOADS = "SELECT ", upload_columns!(), " FROM uploads WHERE tenant = $1 AND (created_at, id) > ($2, $3) \
+        ORDER BY created_at, id LIMIT $4";
+    UPLOAD_IN_PARTS_EXISTS = "SELECT 1 FROM uploads WHERE id = $1 AND name IS NULL";
+    RECEIVED = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM pieces WHERE upload = $1";
+    LAST_PIECE_BEFORE = "SELECT position, size_bytes FROM pieces WHERE upload = $1 AND position < $2 ORDER BY position DESC LIMIT 1";
+    INSERT_PIECE = "INSERT INTO pieces (", piece_columns!(), ") VALUES ($1, $2, $3, $4, $5)";
+    RANGE_RECEIVED = "UPDATE uploads SET total_bytes = $1, expires_at = max(expires_at, $2) WHERE id = $3";
+    PIECES = "SELECT ", piece_columns!(), " FROM pieces WHERE upload = $1 ORDER BY position";
+    BLOB_OF_PIECE = "SELECT blob_id FROM pieces WHERE upload = $1 AND position = $2";
+    UPSERT_PIECE = "INSERT INTO pieces (", piece_columns!(), ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upload, position) \
         DO UPDATE SET blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, md5 = excluded.md5";
-    DELETE_PARTS = "DELETE FROM parts WHERE upload = $1 RETURNING blob_id";
+    DELETE_PIECES = "DELETE FROM pieces WHERE upload = $1 RETURNING blob_id";
     DELETE_UPLOAD = "DELETE FROM uploads WHERE id = $1";
     INSERT_UPLOAD_SECRET = "INSERT INTO upload_secrets (secret, upload, expires_at) VALUES ($1, $2, $3)";
-    UPLOAD_BY_SECRET = "SELECT u.id, u.tenant, u.bucket, u.object_key, u.created_by, u.created_at, u.expires_at, s.expires_at \
+    UPLOAD_BY_SECRET = "SELECT u.id, u.tenant, u.bucket, u.object_key, u.created_by, u.created_at, u.expires_at, \
+        u.name, u.total_bytes, u.content_type, u.file_name, s.expires_at \
         FROM upload_secrets s JOIN uploads u ON u.id = s.upload WHERE s.secret = $1";
 
     SWEEP_OBJECTS = "DELETE FROM objects WHERE (bucket, object_key) IN (SELECT bucket, object_key FROM objects \

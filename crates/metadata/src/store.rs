@@ -4,8 +4,8 @@ use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement}
 use crate::{
     ApiKeyChange, ApiKeyRow, AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditSealer, AuditState, AuditStretch,
     BucketRow, Erased, Erasure, GrantKey, IdempotentCallKey, IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError,
-    ObjectRow, PartRow, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadRow, UrlCursor,
-    UrlEntry, UrlMarks, UrlRow, UrlTouch, UrlsOf,
+    ObjectRow, PieceRow, RangePut, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Taken, TenantRow, UploadCursor,
+    UploadEntry, UploadRow, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTouch, UrlsOf,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -16,6 +16,9 @@ use valetkey_model::{
     ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, PutMode, Refusal, Region, SecretDigest, SigningKeyId,
     TenantName, Timestamp, UploadId,
 };
+
+/// How many pieces an upload in ranges has at most.
+pub const MAX_PIECES: u64 = 10_000;
 
 /// How long a link is kept after it has expired: until then its holder is told that it has, later that there is no such link.
 pub const EXPIRED_LINKS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -176,7 +179,7 @@ pub enum PublishError {
 pub struct Swept {
     /// Objects whose retention ended, to be dropped from caches.
     pub expired_objects: Vec<(BucketName, ObjectKey)>,
-    /// How many other rows went: links, URLs, ledgers, revocations, uploads, reservations.
+    /// How many other rows went: links, URLs, ledgers, revocations, reservations.
     pub n_rows: u64,
 }
 
@@ -292,9 +295,9 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Deletes a file, its reservation and its object; the blob is doomed. Gives what was deleted, expired or not.
     async fn delete_file(&self, file: FileId, now: Timestamp) -> Result<FileRow, MetadataError>;
 
-    /// Of these blobs, the ones some row names (objects, parts, doomed).
+    /// Of these blobs, the ones some row names (objects, pieces, doomed).
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError>;
-    /// Blobs that no object or part names since `before` or longer, at most `limit`.
+    /// Blobs that no object or piece names since `before` or longer, at most `limit`.
     async fn doomed_blobs(&self, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, MetadataError>;
     /// Forgets a doomed blob after it was deleted.
     async fn forget_blobs(&self, blobs: &[BlobId]) -> Result<(), MetadataError>;
@@ -361,10 +364,19 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// How much is remembered of such calls, of each tenant that has some.
     async fn idempotent_calls(&self) -> Result<Vec<IdempotentCalls>, MetadataError>;
 
-    /// Begins an upload in parts. [`MetadataError::NotFound`] without its bucket.
+    /// Begins an upload. [`MetadataError::NotFound`] without its bucket; [`MetadataError::AlreadyExists`] if its id or name is taken.
     async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError>;
-    /// The upload with this id, with its parts by number.
-    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, MetadataError>;
+    /// The upload with this id, with its pieces by position.
+    async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PieceRow>)>, MetadataError>;
+    /// The upload in ranges of this name.
+    async fn upload_by_name(&self, name: &SecretDigest) -> Result<Option<UploadEntry>, MetadataError>;
+    /// A page of a tenant's uploads after `after`, at most `limit`, the oldest first; it is the last one if there are fewer.
+    async fn uploads(
+        &self,
+        tenant: &TenantName,
+        after: Option<UploadCursor>,
+        limit: u32,
+    ) -> Result<Vec<UploadEntry>, MetadataError>;
     /// Records a secret that lets its holder write parts of an upload until `expires_at`. [`MetadataError::NotFound`] without the upload.
     async fn create_upload_secret(
         &self,
@@ -374,15 +386,20 @@ pub trait MetadataStore: Send + Sync + 'static {
     ) -> Result<(), MetadataError>;
     /// The upload that this secret is for, and when the secret expires (or has expired).
     async fn upload_by_secret(&self, secret: &SecretDigest) -> Result<Option<(UploadRow, Timestamp)>, MetadataError>;
-    /// Records a part; the blob of a part it replaces is doomed. [`MetadataError::NotFound`] if the upload is gone (the caller then discards the blob).
-    async fn put_part(&self, part: PartRow, now: Timestamp) -> Result<(), MetadataError>;
-    /// Throws an upload away, dooming its parts; whether there was one.
+    /// Records a part; the blob of a part it replaces is doomed. [`MetadataError::NotFound`] if there is no such upload in parts (the caller then discards the blob).
+    async fn put_part(&self, part: PieceRow, now: Timestamp) -> Result<(), MetadataError>;
+    /// Records a range of a whole of `total_bytes`, and lets the upload live until `expires_at` at least. Of ranges that overlap the first
+    /// one is kept. [`MetadataError::NotFound`] if there is no such upload in ranges. Where it is not kept, the caller discards the blob.
+    async fn put_range(&self, piece: PieceRow, total_bytes: u64, expires_at: Timestamp) -> Result<RangePut, MetadataError>;
+    /// Throws an upload away, dooming its pieces; whether there was one.
     async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
 
     /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links and URLs (after
-    /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, uploads (dooming their parts), reservations (their provisional objects
+    /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, reservations (their provisional objects
     /// end with them), idempotent calls.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<Swept, MetadataError>;
+    /// Throws away uploads that have expired at `now`, dooming their pieces, at most `limit`; how many.
+    async fn sweep_uploads(&self, now: Timestamp, limit: u32) -> Result<u64, MetadataError>;
     /// The same store, each of whose writes also appends these entries to the audit, in its own transaction: both happen, or
     /// neither. Where the outcome decides what there is to say, the write says it: what was already so, or not there, is not
     /// recorded; what [`MetadataStore::reserve`] and [`MetadataStore::settle`] answer becomes the outcome.

@@ -20,6 +20,8 @@ pub enum Action {
     ObjectPublish,
     /// An object was deleted.
     ObjectDelete,
+    /// An upload under way was thrown away.
+    UploadAbort,
     /// The bytes of a file were made its own.
     FileConfirm,
     /// A bucket was made.
@@ -52,7 +54,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::UrlIssue,
         Self::UrlRevoke,
         Self::UrlRedeem,
@@ -60,6 +62,7 @@ impl Action {
         Self::UrlSettle,
         Self::ObjectPublish,
         Self::ObjectDelete,
+        Self::UploadAbort,
         Self::FileConfirm,
         Self::BucketCreate,
         Self::BucketUpdate,
@@ -86,6 +89,7 @@ impl Action {
             Self::UrlSettle => "url.settle",
             Self::ObjectPublish => "object.publish",
             Self::ObjectDelete => "object.delete",
+            Self::UploadAbort => "upload.abort",
             Self::FileConfirm => "file.confirm",
             Self::BucketCreate => "bucket.create",
             Self::BucketUpdate => "bucket.update",

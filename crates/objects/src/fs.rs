@@ -218,11 +218,16 @@ fn concatenated(
     digests: DigestSet,
     wanted: &Wanted,
 ) -> Result<PendingBlob, ObjectError> {
-    let opened = parts.iter().map(|part| shared.disk.open_blob(*part)).collect::<Result<Vec<_>, _>>()?;
-    shared.disk.has_room_for(opened.iter().map(OpenBlob::size_bytes).fold(0, u64::saturating_add))?;
+    // One after the other: there may be more of them than files may be open.
+    let mut n_bytes = 0_u64;
+    for part in parts {
+        n_bytes = n_bytes.saturating_add(shared.disk.open_blob(*part)?.size_bytes());
+    }
+    shared.disk.has_room_for(n_bytes)?;
     let mut stream = Stream::begin(shared.clone(), to, digests)?;
     let mut buffer = shared.buffers.take();
-    for (part, open) in parts.iter().zip(&opened) {
+    for part in parts {
+        let open = shared.disk.open_blob(*part)?;
         let mut offset = 0;
         while offset < open.size_bytes() {
             wanted.check()?;

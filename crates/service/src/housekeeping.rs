@@ -49,6 +49,7 @@ impl Service {
     pub async fn housekeeping(&self) -> Result<bool, ServiceError> {
         let now = self.now();
         let swept = self.metadata().sweep(now.minus(REMEMBER), ROUND).await?;
+        let n_uploads = self.metadata().sweep_uploads(now, ROUND).await?;
         self.inner().revocations.forget(now.minus(REMEMBER));
         for (bucket, key) in &swept.expired_objects {
             self.forget_object(bucket, key);
@@ -63,7 +64,7 @@ impl Service {
         self.remove_orphans().await?;
         self.count_idempotent_calls().await?;
         let dropped = self.drop_old_audit().await?;
-        tracing::debug!(n_rows = swept.n_rows, n_blobs = doomed.len(), "housekeeping");
-        Ok(dropped || swept.n_rows >= u64::from(ROUND) || doomed.len() >= ROUND as usize)
+        tracing::debug!(n_rows = swept.n_rows, n_uploads, n_blobs = doomed.len(), "housekeeping");
+        Ok(dropped || swept.n_rows.max(n_uploads) >= u64::from(ROUND) || doomed.len() >= ROUND as usize)
     }
 }

@@ -21,8 +21,10 @@ mod issue;
 mod keys;
 mod object;
 mod parts;
+mod pieces;
 mod principal;
 mod provision;
+mod ranges;
 pub mod redeem;
 mod redemptions;
 mod revocations;
@@ -33,6 +35,7 @@ mod signing_keys;
 mod stable;
 mod transfers;
 mod upload;
+mod uploads;
 mod urls;
 mod uses;
 
@@ -48,17 +51,19 @@ pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Ta
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
 pub use principal::Principal;
 pub use provision::{GivenApiKey, GivenBucket, GivenSigningKey, Provisioned, Provisioning};
+pub use ranges::{RangeError, RangeOrder, RangeOutcome, RangeRequest, RangeUpload, Received};
 pub use revoke::{NewRevocation, Revoked};
 pub use sealing::MasterKey;
 pub use service::Service;
 pub use signing_keys::{IssuedSigningKey, NewSigningKey, SigningKeyPage, is_key_prefix};
 pub use transfers::Transfer;
 pub use upload::{Condition, Upload, UploadOptions};
+pub use uploads::UploadPage;
 pub use urls::{ListedUrl, UrlPage, UrlQuery, UrlState};
 pub use valetkey_metadata::{
     ApiKeyRow, AuditChain, AuditCheckpoint, AuditFilter, AuditPage, AuditRow, AuditStretch, BucketPage, BucketRow, Erasure,
     FileRef, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Taken,
-    UploadRow, UrlCursor, UrlRow, UrlTarget,
+    UploadCursor, UploadEntry, UploadLayout, UploadRanges, UploadRow, UrlCursor, UrlRow, UrlTarget,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
 pub use valetkey_signing::{PathRule, parse_raw_file_id, raw_file_id};

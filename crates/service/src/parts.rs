@@ -1,16 +1,15 @@
 //! Uploads in parts: begun and completed by a principal, their parts written by whoever has a part secret.
 
-use crate::audit::About as _;
 use crate::issue::LinkSecret;
 use crate::transfers::{Transfer, facts_of_upload};
-use crate::upload::{Condition, UploadOptions};
+use crate::upload::UploadOptions;
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, Guard, MetadataError, PartRow, Publication, PublishCondition, Published, UploadRow};
-use valetkey_model::{Action, BlobId, BucketName, FileId, FileNumber, ObjectKey, PutMode, Refusal, Timestamp, UploadId};
-use valetkey_objects::{BlobWriter, DigestSet, PendingBlob};
+use valetkey_metadata::{BucketRow, PieceRow, Published, UploadLayout, UploadRow};
+use valetkey_model::{BlobId, BucketName, ObjectKey, Refusal, Timestamp, UploadId};
+use valetkey_objects::{BlobWriter, DigestSet};
 
 /// A secret with which parts of an upload can be written.
 #[derive(Debug)]
@@ -94,9 +93,10 @@ impl Service {
             tenant: principal.tenant().clone(),
             bucket: bucket.clone(),
             key: key.clone(),
-            created_by: principal.api_key().clone(),
+            created_by: Some(principal.api_key().clone()),
             created_at,
             expires_at: now.plus(self.config().upload_lifetime),
+            layout: UploadLayout::Parts,
         };
         self.metadata().create_upload(upload.clone()).await?;
         Ok(upload.id)
@@ -140,7 +140,7 @@ impl Service {
         if now >= expires_at || now >= upload.expires_at {
             return Err(Refusal::Expired.into());
         }
-        if self.inner().api_keys.live(&upload.created_by, now).is_none() {
+        if upload.created_by.as_ref().is_none_or(|issuer| self.inner().api_keys.live(issuer, now).is_none()) {
             return Err(Refusal::IssuerDisabled.into());
         }
         let n_cuts = self.inner().transfers.n_cuts();
@@ -172,54 +172,11 @@ impl Service {
         expected_md5s: &[[u8; 16]],
         options: UploadOptions,
     ) -> Result<Published, PartsMismatch> {
-        let (bucket, mode) = self.writable_bucket(principal, place.0).await?;
+        let plan = self.plan(principal, place.0, place.1, options).await?;
         let (_, parts) = self.own_upload(principal, place.0, place.1, id).await?;
-        let blobs = in_order(&parts, expected_bytes, expected_md5s)?;
-        let now = self.now();
-        let (pending, blob, size_bytes, digests) = self.join(&blobs, &parts, options.digests).await?;
-        let publication = Publication {
-            bucket: bucket.name.clone(),
-            key: place.1.clone(),
-            new_file_id: FileId::random(self.entropy()),
-            new_file_number: FileNumber::random(self.entropy()),
-            blob,
-            size_bytes,
-            content_type: options.content_type,
-            file_name: options.file_name,
-            user_metadata: options.user_metadata,
-            sha256: digests.sha256,
-            sha1: digests.sha1,
-            md5: digests.md5,
-            now,
-            expires_at: bucket.retention.lifetime().map(|lifetime| now.plus(lifetime)),
-            condition: match options.condition {
-                Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation: None },
-                Condition::Absent => PublishCondition { mode: PutMode::Create, absent: true, replaces: None, incarnation: None },
-                Condition::Replaces(blob) => PublishCondition { mode, absent: false, replaces: Some(blob), incarnation: None },
-            },
-            guard: Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) },
-            spend: None,
-            completes: Some(*id),
-        };
-        let record = self.act(principal, Action::ObjectPublish).of_object(place.0, place.1);
-        Ok(self.publish(publication, pending, record).await?)
-    }
-
-    /// One blob of the parts; that of a single part is taken as it is.
-    async fn join(
-        &self,
-        blobs: &[BlobId],
-        parts: &[PartRow],
-        wanted: DigestSet,
-    ) -> Result<(Option<PendingBlob>, BlobId, u64, valetkey_objects::Digests), ServiceError> {
-        if let ([blob], [part]) = (blobs, parts) {
-            let digests = self.object_store().digest(*blob, wanted).await?;
-            return Ok((None, *blob, part.size_bytes, digests));
-        }
-        let joined = BlobId::new(self.now(), self.entropy());
-        let pending = self.object_store().concatenate(blobs, joined, wanted).await?;
-        let (size_bytes, digests) = (pending.size_bytes, pending.digests);
-        Ok((Some(pending), joined, size_bytes, digests))
+        in_order(&parts, expected_bytes, expected_md5s)?;
+        let content = self.joined(&parts, plan.digests()).await?;
+        Ok(plan.publish(self, content, Some(*id)).await?)
     }
 
     /// The upload, proved to be of this object and of the principal's tenant, and alive.
@@ -229,22 +186,25 @@ impl Service {
         bucket: &BucketName,
         key: &ObjectKey,
         id: &UploadId,
-    ) -> Result<(UploadRow, Vec<PartRow>), ServiceError> {
+    ) -> Result<(UploadRow, Vec<PieceRow>), ServiceError> {
         self.writable_bucket(principal, bucket).await?;
         let found = self.metadata().upload(id).await?;
-        let live = found.filter(|(upload, _)| upload.bucket == *bucket && upload.key == *key && self.now() < upload.expires_at);
+        let live = found.filter(|(upload, _)| {
+            let is_of_object = upload.bucket == *bucket && upload.key == *key && upload.layout == UploadLayout::Parts;
+            is_of_object && self.now() < upload.expires_at
+        });
         live.ok_or(ServiceError::NotFound { what: "upload" })
     }
 }
 
-/// The parts' blobs, if they are 1 to n without a gap and as the caller expects them.
-fn in_order(parts: &[PartRow], expected_bytes: Option<u64>, expected_md5s: &[[u8; 16]]) -> Result<Vec<BlobId>, PartsMismatch> {
-    let last = parts.iter().map(|part| part.number).max().unwrap_or(0);
+/// Proves that the parts are 1 to n without a gap and as the caller expects them.
+fn in_order(parts: &[PieceRow], expected_bytes: Option<u64>, expected_md5s: &[[u8; 16]]) -> Result<(), PartsMismatch> {
+    let last = parts.iter().map(number_of).max().unwrap_or(0);
     let n_expected = u32::try_from(expected_md5s.len()).unwrap_or(u32::MAX);
     let checked: Vec<CompletedPart> = (1..=last.max(n_expected))
         .map(|number| {
-            let received = parts.iter().find(|part| part.number == number);
-            let received = received.map(|part| WrittenPart { md5: part.md5, size_bytes: part.size_bytes });
+            let received = parts.iter().find(|part| number_of(part) == number);
+            let received = received.map(|part| WrittenPart { md5: part.md5.unwrap_or_default(), size_bytes: part.size_bytes });
             let index = usize::try_from(number).unwrap_or(usize::MAX) - 1;
             let expected = expected_md5s.get(index);
             let listed = expected_md5s.is_empty() || expected.is_some();
@@ -257,9 +217,11 @@ fn in_order(parts: &[PartRow], expected_bytes: Option<u64>, expected_md5s: &[[u8
     if checked.is_empty() || wrong_size || !checked.iter().all(|part| part.as_expected) {
         return Err(PartsMismatch::Parts { expected_bytes, received_bytes, parts: checked });
     }
-    let mut ordered: Vec<&PartRow> = parts.iter().collect();
-    ordered.sort_by_key(|part| part.number);
-    Ok(ordered.into_iter().map(|part| part.blob).collect())
+    Ok(())
+}
+
+fn number_of(part: &PieceRow) -> u32 {
+    u32::try_from(part.position).unwrap_or(u32::MAX)
 }
 
 impl PartUpload {
@@ -291,29 +253,13 @@ impl PartUpload {
         if self.service.is_revoked(&facts_of_upload(&self.upload)) {
             return Err(Refusal::Revoked.into());
         }
-        let mut pending = self.writer.finish().await?;
-        let md5 = pending.digests.md5.unwrap_or_default();
-        let size_bytes = pending.size_bytes;
-        let part = PartRow { upload: self.upload.id, number: self.number, blob: pending.blob, size_bytes, md5 };
+        let pending = self.writer.finish().await?;
+        let (size_bytes, md5) = (pending.size_bytes, pending.digests.md5);
+        let part = PieceRow { upload: self.upload.id, position: self.number.into(), blob: pending.blob, size_bytes, md5 };
         let (service, now) = (self.service.clone(), self.service.now());
-        let written = self.service.to_the_end(async move {
-            pending.committing();
-            match service.metadata().put_part(part, now).await {
-                Ok(()) => {
-                    pending.released();
-                    Ok(())
-                }
-                Err(error @ MetadataError::Unavailable { .. }) => Err(error.into()),
-                Err(error) => {
-                    pending.refused();
-                    Err(match error {
-                        MetadataError::NotFound { .. } => Refusal::ObjectGone.into(),
-                        error => error.into(),
-                    })
-                }
-            }
-        });
-        written.await.map(|()| WrittenPart { md5, size_bytes })
+        let put = async move { service.metadata().put_part(part, now).await };
+        self.service.record_piece(pending, put, |()| true).await?;
+        Ok(WrittenPart { md5: md5.unwrap_or_default(), size_bytes })
     }
 }
 
@@ -321,15 +267,15 @@ impl PartUpload {
 mod tests {
     use super::*;
 
-    fn part(number: u32, md5: u8) -> PartRow {
+    fn part(number: u32, md5: u8) -> PieceRow {
         let upload = UploadId::from_bytes([0; 16]);
-        PartRow { upload, number, blob: BlobId::from_bytes([md5; 16]), size_bytes: 10, md5: [md5; 16] }
+        PieceRow { upload, position: number.into(), blob: BlobId::from_bytes([md5; 16]), size_bytes: 10, md5: Some([md5; 16]) }
     }
 
     #[test]
     fn parts_are_joined_only_as_expected() {
         let check = |numbers: &[u32], bytes: Option<u64>, md5s: &[u8], fine: bool| {
-            let parts: Vec<PartRow> = numbers.iter().map(|&number| part(number, u8::try_from(number).unwrap())).collect();
+            let parts: Vec<PieceRow> = numbers.iter().map(|&number| part(number, u8::try_from(number).unwrap())).collect();
             let md5s: Vec<[u8; 16]> = md5s.iter().map(|&md5| [md5; 16]).collect();
             assert_eq!(in_order(&parts, bytes, &md5s).is_ok(), fine, "{numbers:?} {bytes:?} {md5s:?}");
         };

@@ -237,7 +237,7 @@ pub(crate) fn facts_of_upload(upload: &UploadRow) -> UrlFacts<'_> {
         link_id: None,
         label: None,
         place: Some((&upload.bucket, Place::Object(&upload.key))),
-        issuer: Some(&upload.created_by),
+        issuer: upload.created_by.as_ref(),
         signing_key: None,
         issued_at: upload.created_at,
     }

@@ -11,8 +11,8 @@ use valetkey_metadata::{
     AuditEntry, BucketRow, Guard, MetadataError, ObjectRow, Publication, PublishCondition, PublishError, Published, Spend,
 };
 use valetkey_model::{
-    Action, BlobId, BucketName, DigestRule, FileId, FileNumber, ObjectKey, Outcome, PutMode, Refusal, Scope, UploadRules,
-    sabotaged,
+    Action, BlobId, BucketName, DigestRule, FileId, FileNumber, ObjectKey, Outcome, PutMode, Refusal, Scope, UploadId,
+    UploadRules, sabotaged,
 };
 use valetkey_objects::{BlobWriter, DigestSet, Digests, PendingBlob};
 
@@ -57,20 +57,36 @@ pub struct Upload {
     transfer: Option<Transfer>,
 }
 
-/// Where an upload goes and what must hold.
-struct Plan {
-    bucket: Arc<BucketRow>,
-    key: ObjectKey,
+/// Where an upload goes and what must hold: made anew with each request that writes.
+pub(crate) struct Plan {
+    pub(crate) bucket: Arc<BucketRow>,
+    pub(crate) key: ObjectKey,
     rules: UploadRules,
     max_bytes: u64,
     condition: PublishCondition,
-    guard: Guard,
+    pub(crate) guard: Guard,
     spend: Option<Spend>,
-    options: UploadOptions,
+    pub(crate) options: UploadOptions,
     /// What the audit is to record of the publication.
     record: AuditEntry,
     /// Under a grant: the request that it will have been.
     over: Option<Over>,
+}
+
+/// Bytes that are durable, and no object yet.
+pub(crate) struct Content {
+    /// `None` for a blob that a row names already.
+    pub(crate) pending: Option<PendingBlob>,
+    pub(crate) blob: BlobId,
+    pub(crate) size_bytes: u64,
+    pub(crate) digests: Digests,
+}
+
+impl From<PendingBlob> for Content {
+    fn from(pending: PendingBlob) -> Self {
+        let (blob, size_bytes, digests) = (pending.blob, pending.size_bytes, pending.digests);
+        Self { pending: Some(pending), blob, size_bytes, digests }
+    }
 }
 
 impl Service {
@@ -87,13 +103,8 @@ impl Service {
         key: &ObjectKey,
         options: UploadOptions,
     ) -> Result<Upload, ServiceError> {
-        let (bucket, mode) = self.writable_bucket(principal, bucket).await?;
-        let guard = Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) };
-        let condition = publish_condition(mode, None, options.condition)?;
-        let rules = UploadRules { mode, ..UploadRules::default() };
-        let (record, over) = (self.act(principal, Action::ObjectPublish).of_object(&bucket.name, key), None);
-        self.begin(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options, record, over })
-            .await
+        let plan = self.plan(principal, bucket, key, options).await?;
+        self.begin(plan).await
     }
 
     /// Begins an upload under an admitted grant.
@@ -102,13 +113,45 @@ impl Service {
     ///
     /// The refusal, as early as it can be told.
     pub async fn upload_granted(&self, admission: Admission, options: UploadOptions) -> Result<Upload, ServiceError> {
-        let spend = self.spend(&admission).await?;
+        let plan = self.plan_granted(&admission, options).await?;
+        let upload = self.begin(plan).await?;
+        self.inner().redemptions.count(admission.grant(), 1, &self.config().base_path);
+        Ok(Upload { transfer: admission.into_transfer(self), ..upload })
+    }
+
+    /// What a principal's upload needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::upload`], before anything is looked at that is in the place.
+    pub(crate) async fn plan(
+        &self,
+        principal: &Principal,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        options: UploadOptions,
+    ) -> Result<Plan, ServiceError> {
+        let (bucket, mode) = self.writable_bucket(principal, bucket).await?;
+        let guard = Guard { tenant: principal.tenant().clone(), url: None, api_key: Some(principal.api_key().clone()) };
+        let condition = publish_condition(mode, None, options.condition)?;
+        let rules = UploadRules { mode, ..UploadRules::default() };
+        let (record, over) = (self.act(principal, Action::ObjectPublish).of_object(&bucket.name, key), None);
+        Ok(Plan { bucket, key: key.clone(), rules, max_bytes: 0, condition, guard, spend: None, options, record, over })
+    }
+
+    /// What an upload under an admitted grant needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::spend`]; [`Refusal::Exists`].
+    pub(crate) async fn plan_granted(&self, admission: &Admission, options: UploadOptions) -> Result<Plan, ServiceError> {
+        let spend = self.spend(admission).await?;
         let grant = admission.grant();
         let guard = Guard { tenant: admission.tenant().clone(), url: grant.marks(), api_key: admission.issuer().cloned() };
         let condition = publish_condition(admission.put_mode(), admission.incarnation(), options.condition)?;
         let record = AuditEntry { n_requests: 1, ..self.entry_of_grant(grant, Action::ObjectPublish) };
         let over = Some(grant.over(Outcome::Done, 0));
-        let plan = Plan {
+        Ok(Plan {
             bucket: admission.bucket().clone(),
             key: grant.key().clone(),
             rules: grant.terms().upload.clone(),
@@ -119,10 +162,7 @@ impl Service {
             options,
             record,
             over,
-        };
-        let upload = self.begin(plan).await?;
-        self.inner().redemptions.count(admission.grant(), 1, &self.config().base_path);
-        Ok(Upload { transfer: admission.into_transfer(self), ..upload })
+        })
     }
 
     /// The use that an upload under an admitted grant spends, if its uses are counted.
@@ -176,6 +216,18 @@ impl Service {
     }
 
     async fn begin(&self, mut plan: Plan) -> Result<Upload, ServiceError> {
+        self.check(&mut plan).await?;
+        let blob = BlobId::new(self.now(), self.entropy());
+        let writer = self.object_store().create(blob, plan.digests(), plan.options.declared_bytes).await?;
+        Ok(Upload { service: self.clone(), writer, plan, transfer: None })
+    }
+
+    /// Proves that the upload may be worth its bytes: all that can be told without them.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooLarge`], [`Refusal::TooSmall`], [`Refusal::TypeNotAllowed`], [`Refusal::ObjectGone`], [`Refusal::Exists`].
+    pub(crate) async fn check(&self, plan: &mut Plan) -> Result<(), ServiceError> {
         plan.max_bytes = plan.rules.max_bytes.unwrap_or(u64::MAX).min(self.config().max_object_bytes);
         if plan.options.declared_bytes.is_some_and(|bytes| bytes > plan.max_bytes) {
             return Err(Refusal::TooLarge.into());
@@ -189,28 +241,10 @@ impl Service {
         }
         self.place_holds(&plan.condition, &plan.bucket.name, &plan.key).await?;
         plan.options.expected.extend(plan.rules.digest.clone());
-        let asked = plan.options.expected_sha1.map_or(plan.options.digests, |_| plan.options.digests | DigestSet::SHA1);
-        let digests = plan.options.expected.iter().fold(asked, |set, rule| match rule {
-            DigestRule::Sha256(_) => set,
-            DigestRule::Md5(_) => set | DigestSet::MD5,
-            DigestRule::Crc32c(_) => set | DigestSet::CRC32C,
-        });
-        let blob = BlobId::new(self.now(), self.entropy());
-        let writer = self.object_store().create(blob, digests, plan.options.declared_bytes).await?;
-        Ok(Upload { service: self.clone(), writer, plan, transfer: None })
+        Ok(())
     }
 
-    /// Proves that a place is as it must be for a publication, as far as it can be told before.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::ObjectGone`], [`Refusal::Exists`].
-    pub(crate) async fn place_holds(
-        &self,
-        condition: &PublishCondition,
-        bucket: &BucketName,
-        key: &ObjectKey,
-    ) -> Result<(), ServiceError> {
+    async fn place_holds(&self, condition: &PublishCondition, bucket: &BucketName, key: &ObjectKey) -> Result<(), ServiceError> {
         let present = self.live_object(bucket, key).await?;
         let reserved = condition.mode == PutMode::Reserved && self.is_reserved(bucket, key).await?;
         Ok(holds(condition, present.as_deref(), reserved)?)
@@ -302,46 +336,82 @@ impl Upload {
         if writer.written() < plan.rules.min_bytes {
             return Err(Refusal::TooSmall.into());
         }
-        let pending = writer.finish().await?;
-        let has_sha1 = plan.options.expected_sha1.is_none_or(|expected| pending.digests.sha1 == Some(expected));
-        if !has_sha1 || !plan.options.expected.iter().all(|rule| has_digest(&pending.digests, rule)) {
-            pending.refused();
-            return Err(Refusal::DigestMismatch.into());
+        plan.publish(&service, writer.finish().await?.into(), None).await
+    }
+}
+
+impl Plan {
+    /// The digests that are asked for, or needed to compare.
+    pub(crate) fn digests(&self) -> DigestSet {
+        let asked = self.options.expected_sha1.map_or(self.options.digests, |_| self.options.digests | DigestSet::SHA1);
+        self.options.expected.iter().fold(asked, |set, rule| match rule {
+            DigestRule::Sha256(_) => set,
+            DigestRule::Md5(_) => set | DigestSet::MD5,
+            DigestRule::Crc32c(_) => set | DigestSet::CRC32C,
+        })
+    }
+
+    /// Makes the bytes the object, if everything still holds; with it ends the upload `completes`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upload::finish`]; [`ServiceError::NotFound`] if that upload is gone.
+    pub(crate) async fn publish(
+        self,
+        service: &Service,
+        content: Content,
+        completes: Option<UploadId>,
+    ) -> Result<Published, ServiceError> {
+        if let Err(refusal) = self.takes(&content) {
+            if let Some(pending) = content.pending {
+                pending.refused();
+            }
+            return Err(refusal.into());
         }
         let now = service.now();
         let publication = Publication {
-            bucket: plan.bucket.name.clone(),
-            key: plan.key,
+            bucket: self.bucket.name.clone(),
+            key: self.key,
             new_file_id: FileId::random(service.entropy()),
             new_file_number: FileNumber::random(service.entropy()),
-            blob: pending.blob,
-            size_bytes: pending.size_bytes,
-            content_type: plan.options.content_type,
-            file_name: plan.options.file_name,
-            user_metadata: plan.options.user_metadata,
-            sha256: pending.digests.sha256,
-            sha1: pending.digests.sha1,
-            md5: pending.digests.md5,
+            blob: content.blob,
+            size_bytes: content.size_bytes,
+            content_type: self.options.content_type,
+            file_name: self.options.file_name,
+            user_metadata: self.options.user_metadata,
+            sha256: content.digests.sha256,
+            sha1: content.digests.sha1,
+            md5: content.digests.md5,
             now,
-            expires_at: plan.bucket.retention.lifetime().map(|lifetime| now.plus(lifetime)),
-            condition: plan.condition,
-            guard: plan.guard,
-            spend: plan.spend,
-            completes: None,
+            expires_at: self.bucket.retention.lifetime().map(|lifetime| now.plus(lifetime)),
+            condition: self.condition,
+            guard: self.guard,
+            spend: self.spend,
+            completes,
         };
-        let published = service.publish(publication, Some(pending), plan.record).await?;
-        if let Some(over) = &plan.over {
+        let published = service.publish(publication, content.pending, self.record).await?;
+        if let Some(over) = &self.over {
             service.inner().audit.tallies.own().count_recorded(over);
         }
         Ok(published)
     }
+
+    fn takes(&self, content: &Content) -> Result<(), Refusal> {
+        if content.size_bytes < self.rules.min_bytes {
+            return Err(Refusal::TooSmall);
+        }
+        if content.size_bytes > self.rules.max_bytes.unwrap_or(u64::MAX) {
+            return Err(Refusal::TooLarge);
+        }
+        let has_sha1 = self.options.expected_sha1.is_none_or(|expected| content.digests.sha1 == Some(expected));
+        if !has_sha1 || !self.options.expected.iter().all(|rule| has_digest(&content.digests, rule)) {
+            return Err(Refusal::DigestMismatch);
+        }
+        Ok(())
+    }
 }
 
-pub(crate) fn publish_condition(
-    mode: PutMode,
-    incarnation: Option<FileId>,
-    condition: Condition,
-) -> Result<PublishCondition, Refusal> {
+fn publish_condition(mode: PutMode, incarnation: Option<FileId>, condition: Condition) -> Result<PublishCondition, Refusal> {
     Ok(match condition {
         Condition::None => PublishCondition { mode, absent: false, replaces: None, incarnation },
         Condition::Absent => {

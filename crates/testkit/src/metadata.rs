@@ -219,10 +219,17 @@ macro_rules! metadata_store_suite {
                 a_secret_finds_its_upload
                 a_deleted_upload_leaves_only_doomed_blobs
                 a_completed_upload_is_gone
-                an_upload_completes_once;
+                an_upload_completes_once
+                an_upload_in_ranges_is_found_by_its_name
+                ranges_are_kept_where_they_belong
+                ranges_that_overlap_are_not_kept
+                ranges_and_parts_do_not_mix
+                an_upload_has_so_many_ranges_at_most
+                uploads_come_in_pages;
             sweep:
                 a_sweep_takes_what_time_has_ended
                 a_sweep_minds_its_limit
+                uploads_end_by_themselves
                 an_expired_link_is_kept_a_while
                 a_ledger_is_kept_as_long_as_anyone_asked;
             durability:

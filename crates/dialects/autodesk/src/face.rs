@@ -2,6 +2,7 @@
 
 use crate::errors::{self, Place};
 use crate::translate::{attachment_name, declared_sha1, etag_of, object_body};
+use crate::wire::ObjectBody;
 use http::header::{ETAG, HeaderMap};
 use http::{Response, StatusCode};
 use std::sync::Arc;
@@ -74,6 +75,40 @@ impl Face for AutodeskFace<'_> {
     /// `response-content-disposition`, where it is an attachment's.
     fn file_name_asked(&self, query: Query<'_>) -> Option<String> {
         attachment_name(&query.last_form_value("response-content-disposition").ok()??)
+    }
+}
+
+/// A resumable upload's: the vendor's answer to the last range is without the SHA-1.
+pub(crate) struct RangeFace<'a>(pub(crate) AutodeskFace<'a>);
+
+impl Face for RangeFace<'_> {
+    fn dialect(&self) -> Dialect {
+        self.0.dialect()
+    }
+
+    fn refusal(&self, refusal: Refusal, request: &HeaderMap) -> Response<ResponseBody> {
+        self.0.refusal(refusal, request)
+    }
+
+    fn etag(&self, object: &ObjectRow) -> String {
+        self.0.etag(object)
+    }
+
+    fn needs_digests(&self) -> bool {
+        self.0.needs_digests()
+    }
+
+    fn declared_sha1(&self, headers: &HeaderMap) -> Result<Option<[u8; 20]>, &'static str> {
+        self.0.declared_sha1(headers)
+    }
+
+    fn broken_off(&self) -> Response<ResponseBody> {
+        self.0.broken_off()
+    }
+
+    fn published(&self, published: &Published) -> Response<ResponseBody> {
+        let body = ObjectBody { sha1: None, ..object_body(&published.object, self.0.public_url) };
+        errors::json(StatusCode::OK, &body)
     }
 }
 

@@ -7,6 +7,7 @@
 mod errors;
 mod face;
 mod openapi;
+mod resumable;
 mod routes;
 mod transfers;
 mod translate;

@@ -35,7 +35,8 @@ use valetkey_http_common::security::{self, Caching};
 use valetkey_model::{BucketName, Disposition, Entropy, ObjectKey, Refusal, Scope, SecretText};
 use valetkey_service::redeem::{Delivery, UrlCredential};
 use valetkey_service::{
-    BucketRow, Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Service, ServiceError, UploadOptions,
+    BucketRow, Condition, DigestSet, IssueRequest, Issued, LinkSecret, ObjectRow, Principal, Published, Service, ServiceError,
+    UploadOptions,
 };
 
 /// The largest JSON body or form.
@@ -106,6 +107,12 @@ impl Autodesk {
         let (parts, body) = request.into_parts();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments.as_slice() {
+            ["oss", "v2", "signedresources", id, "resumable"] if parts.method == Method::PUT => {
+                let credential = signed_resource(&["oss", "v2", "signedresources", id]).and_then(Result::ok);
+                let credential = credential.as_ref().map(UrlCredential::presented);
+                return self.put_signed_range(parts, body, credential, connection).await;
+            }
+            ["oss", "v2", "signedresources", _, "resumable"] => return self.preflight_of_range(&parts),
             ["oss", "v2", "uploads", secret, number] => return self.part_url(&parts, body, secret, number).await,
             segments if parts.method != Method::DELETE => {
                 if let Some(credential) = signed_resource(segments) {
@@ -180,7 +187,10 @@ impl Autodesk {
             (&Method::POST, ["signeds3upload"]) => self.complete_upload(&call, body, place).await,
             (&Method::GET, ["signeds3download"]) => self.sign_download(&call, place).await,
             (&Method::PUT, ["copyto", to]) => self.copy_object(&call, place, to).await,
-            (_, ["copyto", _]) => Ok(method_not_allowed("PUT")),
+            (&Method::PUT, ["resumable"]) => self.put_range(&call, body, place).await,
+            (&Method::GET, ["status", session]) => self.show_ranges(&call, place, session).await,
+            (_, ["status", _]) => Ok(method_not_allowed("GET")),
+            (_, ["copyto", _] | ["resumable"]) => Ok(method_not_allowed("PUT")),
             (_, []) => Ok(method_not_allowed("GET, HEAD, PUT, DELETE")),
             (_, ["details" | "signeds3download"]) => Ok(method_not_allowed("GET")),
             (_, ["signed"]) => Ok(method_not_allowed("POST")),
@@ -357,22 +367,36 @@ impl Autodesk {
         if is_partial(&call.parts) {
             return Err(bad(PARTIAL));
         }
-        let unread = |_| ServiceError::Refused(Refusal::DigestMismatch);
-        let declared_sha1 = declared_sha1(&call.parts.headers).map_err(unread)?;
-        let headers = WriteHeaders::read(&call.parts.headers).map_err(unread)?.with_sha1(declared_sha1);
-        let present = self.present(call, &principal, &bucket, &key).await?;
-        let etag = present.as_deref().map(|object| (object, etag_of(object)));
-        let options = headers.options(&call.parts.headers, etag, digests()).map_err(ServiceError::Refused)?;
+        let options = self.write_options(call, &principal, (&bucket, &key)).await?;
         let conditional = options.condition != Condition::None;
         let failed = |error| not_to_be_replaced(error, conditional);
         let mut upload = self.service().upload(&principal, &bucket, &key, options).await.map_err(failed)?;
         receive(body, &mut upload).await?;
-        let published = upload.finish().await.map_err(failed)?;
+        Ok(self.stored(&upload.finish().await.map_err(failed)?))
+    }
+
+    /// What the headers of an upload say, with its preconditions compared with what is there.
+    pub(crate) async fn write_options(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        (bucket, key): (&BucketName, &ObjectKey),
+    ) -> Result<UploadOptions, ApiError> {
+        let unread = |_| ServiceError::Refused(Refusal::DigestMismatch);
+        let declared_sha1 = declared_sha1(&call.parts.headers).map_err(unread)?;
+        let headers = WriteHeaders::read(&call.parts.headers).map_err(unread)?.with_sha1(declared_sha1);
+        let present = self.present(call, principal, bucket, key).await?;
+        let etag = present.as_deref().map(|object| (object, etag_of(object)));
+        Ok(headers.options(&call.parts.headers, etag, digests()).map_err(ServiceError::Refused)?)
+    }
+
+    /// The answer to a call by which an object was stored.
+    pub(crate) fn stored(&self, published: &Published) -> Response<ResponseBody> {
         let mut answer = json(StatusCode::OK, &object_body(&published.object, self.public_url()));
         if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
             answer.headers_mut().insert(ETAG, etag);
         }
-        Ok(answer)
+        answer
     }
 
     async fn delete_object(&self, call: &Call, place: RawPlace<'_>) -> Result<Response<ResponseBody>, ApiError> {
@@ -557,13 +581,13 @@ fn signed_resource(segments: &[&str]) -> Option<Result<UrlCredential, Refusal>> 
 
 /// An object's place as the path has it.
 #[derive(Clone, Copy)]
-struct RawPlace<'a> {
+pub(crate) struct RawPlace<'a> {
     bucket: &'a str,
     key: &'a str,
 }
 
 impl RawPlace<'_> {
-    fn parse(self) -> Result<(BucketName, ObjectKey), ApiError> {
+    pub(crate) fn parse(self) -> Result<(BucketName, ObjectKey), ApiError> {
         Ok((bucket_name(self.bucket)?, object_key(self.key)?))
     }
 }

@@ -46,6 +46,15 @@ pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Problem 
     Problem::new(StatusCode::BAD_REQUEST, code, "the request makes no sense").detail(detail)
 }
 
+/// A range that is none of the upload it is for, or an upload that is not there.
+pub(crate) fn bad_range(status: StatusCode, detail: &str) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::new(status, "not_found", "there is no such upload"),
+        StatusCode::CONFLICT => Problem::new(status, "conflict", "another request is sending these bytes"),
+        _ => invalid("invalid_range", detail),
+    }
+}
+
 /// 401.
 pub(crate) fn unauthenticated() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid credential is needed")

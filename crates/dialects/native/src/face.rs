@@ -45,6 +45,10 @@ impl Face for NativeFace {
         errors::answer(&partial_upload())
     }
 
+    fn bad_range(&self, status: StatusCode, detail: &str) -> Response<ResponseBody> {
+        errors::answer(&errors::bad_range(status, detail))
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let object = &published.object;
         let body = StoredBody { size_bytes: object.size_bytes, sha256: hex(&object.sha256), etag: etag_of(object) };

@@ -4,6 +4,7 @@ mod audit;
 mod explain;
 mod issued;
 mod keys;
+mod uploads;
 mod urls;
 
 pub use urls::StatusOf;
@@ -70,6 +71,7 @@ pub fn openapi(others: &[StatusOf]) -> OpenApi {
     let piece = issued::describe(piece);
     let piece = buckets(piece);
     let piece = objects(piece);
+    let piece = uploads::describe(piece);
     let piece = audit::describe(piece);
     keys::describe(piece).finish()
 }

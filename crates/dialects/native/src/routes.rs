@@ -4,6 +4,7 @@ mod audit;
 mod explain;
 mod idempotency;
 mod keys;
+mod uploads;
 mod urls;
 
 use crate::errors::{self, ApiError};
@@ -29,7 +30,7 @@ use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{
-    ReceiveError, Representation, Selected, SignedUrls, WriteHeaders, receive, receive_whole, select, send,
+    ReceiveError, Representation, Selected, SignedRequest, SignedUrls, Step, WriteHeaders, receive, receive_whole, select, send,
 };
 use valetkey_http_common::credential::{Credential, credential};
 use valetkey_http_common::json::Object;
@@ -135,7 +136,8 @@ impl Native {
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
         let signed = &self.context.signed_urls;
-        if is_partial_upload(parts) {
+        let step = Step::of(parts);
+        if is_partial_upload(parts) && step.is_none() {
             return signed.refuse_partial_upload(&NativeFace, tokens(parts), parts, connection);
         }
         match token_of(parts) {
@@ -149,7 +151,7 @@ impl Native {
             Ok(Some(token)) => {
                 let raw_path = with_base_path(self.context.public_urls.default_url().base_path(), path);
                 let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
-                signed.call(&NativeFace, credential, parts, body, connection).await
+                self.signed_url(SignedRequest { face: &NativeFace, credential, parts, path, connection }, body, step).await
             }
             Err(refusal) => signed.refuse_tokens(&NativeFace, refusal, tokens(parts), parts, connection),
         }
@@ -164,12 +166,25 @@ impl Native {
         connection: &ConnectionInfo,
     ) -> Response<ResponseBody> {
         let signed = &self.context.signed_urls;
-        if is_partial_upload(parts) {
+        let step = Step::of(parts);
+        if is_partial_upload(parts) && step.is_none() {
             return signed.refuse_partial_upload(&NativeFace, [], parts, connection);
         }
         match link_secret(rest) {
-            Some(secret) => signed.call(&NativeFace, PresentedCredential::Link(secret), parts, body, connection).await,
+            Some(secret) => {
+                let (credential, path) = (PresentedCredential::Link(secret), format!("/l/{rest}"));
+                self.signed_url(SignedRequest { face: &NativeFace, credential, parts, path: &path, connection }, body, step).await
+            }
             None => signed.refuse(&NativeFace, Refusal::UnknownLink, parts, connection),
+        }
+    }
+
+    /// A request whose credential was found: a step of a resumable upload, or whatever else its method says.
+    async fn signed_url(&self, request: SignedRequest<'_>, body: RequestBody, step: Option<Step<'_>>) -> Response<ResponseBody> {
+        let signed = &self.context.signed_urls;
+        match step {
+            Some(step) => Box::pin(signed.resume(request, body, step, &self.context.public_urls)).await,
+            None => signed.call(request.face, request.credential, request.parts, body, request.connection).await,
         }
     }
 
@@ -205,6 +220,7 @@ impl Native {
             (&Method::POST, ["signed-urls", link_id, "reset"]) => self.reset_uses(call, link_id).await,
             (&Method::POST, ["revocations"]) => self.revoke(call, body).await,
             (&Method::POST, ["explain"]) => self.explain(call, body).await,
+            (_, ["uploads", rest @ ..]) => self.uploads(call, rest).await,
             (_, ["audit", rest @ ..]) => self.audit(call, body, rest).await,
             (_, ["api-keys", rest @ ..]) => self.api_keys(call, body, rest).await,
             (_, ["signing-keys", rest @ ..]) => self.signing_keys(call, body, rest).await,

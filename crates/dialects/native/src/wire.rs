@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod explain;
 pub(crate) mod keys;
+pub(crate) mod uploads;
 pub(crate) mod urls;
 
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,10 @@
 
 use super::fault::Fault;
 use super::rows;
-use crate::{BucketPage, FileRef, FileRow, GrantKey, ObjectPage, PartRow, UploadRow, statements};
+use crate::{BucketPage, FileRef, FileRow, GrantKey, ObjectPage, PieceRow, UploadCursor, UploadEntry, UploadRow, statements};
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
-use valetkey_model::{BlobId, BucketName, Region, TenantName, Timestamp, UploadId};
+use valetkey_model::{BlobId, BucketName, Region, SecretDigest, TenantName, Timestamp, UploadId};
 
 /// How many objects whose retention has ended a page passes over before it ends early: a page's time stays bounded even where
 /// the sweep is behind.
@@ -104,11 +104,41 @@ pub(super) fn doomed_blobs(connection: &Connection, before: Timestamp, limit: u3
     rows::all(connection, statements::DOOMED_BLOBS, params![before.as_micros(), limit], |row| rows::blob_id(row, 0))
 }
 
-pub(super) fn upload(connection: &Connection, id: &UploadId) -> Result<Option<(UploadRow, Vec<PartRow>)>, Fault> {
+pub(super) fn upload(connection: &Connection, id: &UploadId) -> Result<Option<(UploadRow, Vec<PieceRow>)>, Fault> {
     let snapshot = connection.unchecked_transaction()?;
     let Some(upload) = rows::first(&snapshot, statements::UPLOAD, [id.as_bytes()], rows::upload)? else { return Ok(None) };
-    let parts = rows::all(&snapshot, statements::PARTS, [id.as_bytes()], rows::part)?;
-    Ok(Some((upload, parts)))
+    let pieces = rows::all(&snapshot, statements::PIECES, [id.as_bytes()], rows::piece)?;
+    Ok(Some((upload, pieces)))
+}
+
+pub(super) fn upload_by_name(connection: &Connection, name: &SecretDigest) -> Result<Option<UploadEntry>, Fault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let upload = rows::first(&snapshot, statements::UPLOAD_BY_NAME, [name.as_bytes()], rows::upload)?;
+    upload.map(|upload| entry_of(&snapshot, upload)).transpose()
+}
+
+pub(super) fn uploads(
+    connection: &Connection,
+    tenant: &TenantName,
+    after: Option<UploadCursor>,
+    limit: u32,
+) -> Result<Vec<UploadEntry>, Fault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let (created_at, id) = after.map_or((i64::MIN, [0; 16]), |after| (after.created_at.as_micros(), *after.id.as_bytes()));
+    let values = params![tenant.as_str(), created_at, id, limit];
+    let uploads = rows::all(&snapshot, statements::UPLOADS, values, rows::upload)?;
+    uploads.into_iter().map(|upload| entry_of(&snapshot, upload)).collect()
+}
+
+fn entry_of(snapshot: &Connection, upload: UploadRow) -> Result<UploadEntry, Fault> {
+    let (n_pieces, received_bytes) = received(snapshot, &upload.id)?;
+    Ok(UploadEntry { upload, n_pieces, received_bytes })
+}
+
+/// How many pieces of an upload are there, and how many bytes they have.
+pub(super) fn received(connection: &Connection, id: &UploadId) -> Result<(u64, u64), Fault> {
+    let counted = rows::first(connection, statements::RECEIVED, [id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// The state of a grant's ledger, as JSON.

@@ -2,14 +2,15 @@
 
 use super::fault::Fault;
 use crate::{
-    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PartRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadRow,
+    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PieceRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadLayout,
+    UploadRanges, UploadRow,
 };
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::str::FromStr;
-use valetkey_model::{BlobId, FileId, FileNumber, LinkId, Retention, SecretDigest, Timestamp, UploadId};
+use valetkey_model::{ApiKeyId, BlobId, FileId, FileNumber, LinkId, Retention, SecretDigest, Timestamp, UploadId};
 
 /// Runs a statement that gives no rows; how many it changed.
 pub(super) fn execute(connection: &Connection, text: &str, params: impl Params) -> Result<usize, Fault> {
@@ -284,41 +285,59 @@ pub(super) fn upload(row: &Row<'_>) -> Result<UploadRow, Fault> {
         tenant: parsed(row, 1)?,
         bucket: parsed(row, 2)?,
         key: parsed(row, 3)?,
-        created_by: parsed(row, 4)?,
+        created_by: optional(row, 4)?,
         created_at: instant(row, 5)?,
         expires_at: instant(row, 6)?,
+        layout: match row.get(7)? {
+            None => UploadLayout::Parts,
+            Some(name) => UploadLayout::Ranges(UploadRanges {
+                name: SecretDigest::from_bytes(name),
+                total_bytes: row.get(8)?,
+                content_type: row.get(9)?,
+                file_name: row.get(10)?,
+            }),
+        },
     })
 }
 
 pub(super) fn upload_and_secret_expiry(row: &Row<'_>) -> Result<(UploadRow, Timestamp), Fault> {
-    Ok((upload(row)?, instant(row, 7)?))
+    Ok((upload(row)?, instant(row, 11)?))
 }
 
 pub(super) fn insert_upload(connection: &Connection, text: &str, row: &UploadRow) -> Result<(), Fault> {
+    let ranges = match &row.layout {
+        UploadLayout::Parts => None,
+        UploadLayout::Ranges(ranges) => Some(ranges),
+    };
     let values = params![
         row.id.as_bytes(),
         row.tenant.as_str(),
         row.bucket.as_str(),
         row.key.as_str(),
-        row.created_by.as_str(),
+        row.created_by.as_ref().map(ApiKeyId::as_str),
         row.created_at.as_micros(),
         row.expires_at.as_micros(),
+        ranges.map(|ranges| ranges.name.as_bytes()),
+        ranges.and_then(|ranges| ranges.total_bytes),
+        ranges.and_then(|ranges| ranges.content_type.as_deref()),
+        ranges.and_then(|ranges| ranges.file_name.as_deref()),
     ];
     execute(connection, text, values).map(drop)
 }
 
-pub(super) fn part(row: &Row<'_>) -> Result<PartRow, Fault> {
-    Ok(PartRow {
+pub(super) fn piece(row: &Row<'_>) -> Result<PieceRow, Fault> {
+    Ok(PieceRow {
         upload: upload_id(row)?,
-        number: row.get(1)?,
+        position: row.get(1)?,
         blob: blob_id(row, 2)?,
         size_bytes: row.get(3)?,
         md5: row.get(4)?,
     })
 }
 
-pub(super) fn upsert_part(connection: &Connection, text: &str, row: &PartRow) -> Result<(), Fault> {
-    let values = params![row.upload.as_bytes(), row.number, row.blob.as_bytes(), row.size_bytes, row.md5];
+/// Of `INSERT_PIECE` or `UPSERT_PIECE`.
+pub(super) fn put_piece(connection: &Connection, text: &str, row: &PieceRow) -> Result<(), Fault> {
+    let values = params![row.upload.as_bytes(), row.position, row.blob.as_bytes(), row.size_bytes, row.md5];
     execute(connection, text, values).map(drop)
 }
 

@@ -2,13 +2,14 @@
 
 use super::fault::Fault;
 use super::{reads, rows, urls};
+use crate::MAX_PIECES;
 use crate::ledger::{Denied, Ledger, Reserved};
 use crate::{
     ApiKeyChange, ApiKeyRow, AuditEntry, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError,
-    ObjectRow, PartRow, Publication, PublishCondition, PublishError, Published, ReservationRow, SigningKeyRow, SigningKeyState,
-    Spend, Swept, TenantRow, UploadRow, faults, statements,
+    ObjectRow, PieceRow, Publication, PublishCondition, PublishError, Published, RangePut, ReservationRow, SigningKeyRow,
+    SigningKeyState, Spend, Swept, TenantRow, UploadLayout, UploadRow, faults, statements,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use valetkey_model::{
     ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, Outcome, PutMode, Refusal, Scope, SecretDigest,
     SigningKeyId, TenantName, Timestamp, UploadId,
@@ -422,22 +423,52 @@ pub(super) fn create_upload_secret(
         .map_err(|fault| fault.if_taken("upload secret").if_orphan("upload"))
 }
 
-pub(super) fn put_part(connection: &Connection, part: &PartRow, now: Timestamp) -> Result<(), Fault> {
-    if !rows::exists(connection, statements::UPLOAD_EXISTS, [part.upload.as_bytes()])? {
+pub(super) fn put_part(connection: &Connection, part: &PieceRow, now: Timestamp) -> Result<(), Fault> {
+    if !rows::exists(connection, statements::UPLOAD_IN_PARTS_EXISTS, [part.upload.as_bytes()])? {
         return Err(MetadataError::NotFound { what: "upload" }.into());
     }
-    let place = params![part.upload.as_bytes(), part.number];
-    let replaced = rows::first(connection, statements::BLOB_OF_PART, place, |row| rows::blob_id(row, 0))?;
-    rows::upsert_part(connection, statements::UPSERT_PART, part).map_err(|fault| fault.if_taken("blob"))?;
+    let place = params![part.upload.as_bytes(), part.position];
+    let replaced = rows::first(connection, statements::BLOB_OF_PIECE, place, |row| rows::blob_id(row, 0))?;
+    rows::put_piece(connection, statements::UPSERT_PIECE, part).map_err(|fault| fault.if_taken("blob"))?;
     match replaced.filter(|blob| *blob != part.blob) {
         Some(blob) => doom(connection, blob, now),
         None => Ok(()),
     }
 }
 
-/// Deletes an upload with its secrets and parts, and dooms the parts' blobs but for `kept`; whether there was one.
+pub(super) fn put_range(
+    connection: &Connection,
+    piece: &PieceRow,
+    total_bytes: u64,
+    expires_at: Timestamp,
+) -> Result<RangePut, Fault> {
+    let upload = rows::first(connection, statements::UPLOAD, [piece.upload.as_bytes()], rows::upload)?;
+    let Some(UploadLayout::Ranges(ranges)) = upload.map(|upload| upload.layout) else {
+        return Err(MetadataError::NotFound { what: "upload" }.into());
+    };
+    if let Some(told) = ranges.total_bytes.filter(|told| *told != total_bytes) {
+        return Ok(RangePut::OtherTotal { total_bytes: told });
+    }
+    // None overlaps another, so that the last one to begin before this one's end is the last one to end, too.
+    let bound = params![piece.upload.as_bytes(), piece.position.saturating_add(piece.size_bytes)];
+    let end_of = |row: &Row<'_>| Ok(row.get::<_, u64>(0)?.saturating_add(row.get(1)?));
+    let before = rows::first(connection, statements::LAST_PIECE_BEFORE, bound, end_of)?;
+    if before.is_some_and(|end| end > piece.position) {
+        return Ok(RangePut::Overlaps);
+    }
+    let (n_pieces, received_bytes) = reads::received(connection, &piece.upload)?;
+    if n_pieces >= MAX_PIECES {
+        return Ok(RangePut::TooMany);
+    }
+    rows::put_piece(connection, statements::INSERT_PIECE, piece).map_err(|fault| fault.if_taken("blob"))?;
+    let values = params![total_bytes, expires_at.as_micros(), piece.upload.as_bytes()];
+    rows::execute(connection, statements::RANGE_RECEIVED, values)?;
+    Ok(RangePut::Kept { received_bytes: received_bytes + piece.size_bytes })
+}
+
+/// Deletes an upload with its secrets and pieces, and dooms the pieces' blobs but for `kept`; whether there was one.
 pub(super) fn delete_upload(connection: &Connection, id: &UploadId, kept: Option<BlobId>, now: Timestamp) -> Result<bool, Fault> {
-    let blobs = rows::all(connection, statements::DELETE_PARTS, [id.as_bytes()], |row| rows::blob_id(row, 0))?;
+    let blobs = rows::all(connection, statements::DELETE_PIECES, [id.as_bytes()], |row| rows::blob_id(row, 0))?;
     for blob in blobs.into_iter().filter(|blob| Some(*blob) != kept) {
         doom(connection, blob, now)?;
     }
@@ -462,11 +493,16 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Resu
     n_rows += rows::execute(connection, statements::SWEEP_BROAD_REVOCATIONS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_RESERVATIONS, bound)?;
     n_rows += rows::execute(connection, statements::SWEEP_IDEMPOTENT_CALLS, bound)?;
-    for upload in rows::all(connection, statements::EXPIRED_UPLOADS, bound, rows::upload_id)? {
-        n_rows += usize::from(delete_upload(connection, &upload, None, now)?);
-    }
     swept.n_rows = n_rows as u64;
     Ok(swept)
+}
+
+pub(super) fn sweep_uploads(connection: &Connection, now: Timestamp, limit: u32) -> Result<u64, Fault> {
+    let ended = rows::all(connection, statements::EXPIRED_UPLOADS, params![now.as_micros(), limit], rows::upload_id)?;
+    for upload in &ended {
+        delete_upload(connection, upload, None, now)?;
+    }
+    Ok(ended.len() as u64)
 }
 
 fn doom(connection: &Connection, blob: BlobId, now: Timestamp) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ mod issue;
 mod parts;
 mod provision;
 mod public;
+mod ranges;
 mod redeem;
 mod revocations;
 mod signing_keys;

@@ -5,8 +5,8 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, PartRow,
-    Personal, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
+    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, Personal,
+    PieceRow, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
 };
 use valetkey_model::{Action, FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
 
@@ -38,7 +38,7 @@ struct Kept {
     grant: GrantKey,
     upload: UploadRow,
     upload_secret: SecretDigest,
-    part: PartRow,
+    part: PieceRow,
     reservation: ReservationRow,
     call: IdempotentCallRow,
 }

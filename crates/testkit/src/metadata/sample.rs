@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use valetkey_metadata::ledger::{Ask, NodeRun, Rules};
 use valetkey_metadata::{
-    ApiKeyRow, BucketRow, GrantKey, Guard, IdempotentCallKey, IdempotentCallRow, LinkRow, MetadataStore, PartRow, Publication,
+    ApiKeyRow, BucketRow, GrantKey, Guard, IdempotentCallKey, IdempotentCallRow, LinkRow, MetadataStore, PieceRow, Publication,
     PublishCondition, Published, ReservationRow, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Spend, Taken,
-    TenantRow, UploadRow,
+    TenantRow, UploadLayout, UploadRanges, UploadRow,
 };
 use valetkey_model::{
     BlobId, Clock as _, Entropy as _, FileId, FileNumber, LinkId, Permission, PutMode, Region, Retention, Scopes, SecretDigest,
@@ -210,14 +210,27 @@ impl Trial {
             tenant: name("acme"),
             bucket: name("reports"),
             key: name(key),
-            created_by: name("cid"),
+            created_by: Some(name("cid")),
             created_at: self.now(),
             expires_at: self.tomorrow(),
+            layout: UploadLayout::Parts,
         }
     }
 
-    pub(super) fn part(&self, upload: &UploadRow, number: u32) -> PartRow {
-        PartRow { upload: upload.id, number, blob: self.blob(), size_bytes: 5 << 20, md5: self.random() }
+    pub(super) fn part(&self, upload: &UploadRow, number: u32) -> PieceRow {
+        let (blob, md5) = (self.blob(), Some(self.random()));
+        PieceRow { upload: upload.id, position: number.into(), blob, size_bytes: 5 << 20, md5 }
+    }
+
+    /// An upload in ranges whose length is not known.
+    pub(super) fn upload_in_ranges(&self, key: &str) -> UploadRow {
+        let ranges = UploadRanges { name: self.digest(), total_bytes: None, content_type: None, file_name: None };
+        UploadRow { layout: UploadLayout::Ranges(ranges), ..self.upload(key) }
+    }
+
+    pub(super) fn range(&self, upload: &UploadRow, range: std::ops::Range<u64>) -> PieceRow {
+        let size_bytes = range.end - range.start;
+        PieceRow { upload: upload.id, position: range.start, blob: self.blob(), size_bytes, md5: None }
     }
 
     /// Publishes bytes under `key`.

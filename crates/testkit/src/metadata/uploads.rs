@@ -1,9 +1,12 @@
-//! Uploads in parts.
+//! Uploads of several pieces.
 
 use super::{Trial, name};
 use std::collections::HashSet;
 use std::sync::Arc;
-use valetkey_metadata::{MetadataError, MetadataStore, PartRow, Publication, PublishError, UploadRow};
+use valetkey_metadata::{
+    MAX_PIECES, MetadataError, MetadataStore, PieceRow, Publication, PublishError, RangePut, UploadCursor, UploadEntry,
+    UploadLayout, UploadRanges, UploadRow,
+};
 use valetkey_model::{BlobId, SecretDigest};
 
 /// Without parts at first.
@@ -31,12 +34,12 @@ pub async fn parts_come_by_number(trial: Trial) {
     let (upload, other) = (trial.upload("a"), trial.upload("a"));
     store.create_upload(upload.clone()).await.unwrap();
     store.create_upload(other.clone()).await.unwrap();
-    let mut parts: Vec<PartRow> = [10_000, 2, 300, 1].iter().map(|number| trial.part(&upload, *number)).collect();
+    let mut parts: Vec<PieceRow> = [10_000, 2, 300, 1].iter().map(|number| trial.part(&upload, *number)).collect();
     for part in &parts {
         store.put_part(part.clone(), trial.now()).await.unwrap();
     }
     store.put_part(trial.part(&other, 4), trial.now()).await.unwrap();
-    parts.sort_by_key(|part| part.number);
+    parts.sort_by_key(|part| part.position);
     assert_eq!(store.upload(&upload.id).await.unwrap(), Some((upload, parts)));
 }
 
@@ -131,12 +134,144 @@ pub async fn an_upload_completes_once(trial: Trial) {
     assert_eq!(doomed(&trial, &*store).await.len(), 2);
 }
 
+/// With everything its client told; its name is its own.
+pub async fn an_upload_in_ranges_is_found_by_its_name(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let ranges = UploadRanges {
+        name: trial.digest(),
+        total_bytes: Some(u64::from(u32::MAX) * 1_000),
+        content_type: Some("image/png".to_owned()),
+        file_name: Some("\u{202e}😀.png".to_owned()),
+    };
+    let upload = UploadRow { created_by: None, layout: UploadLayout::Ranges(ranges.clone()), ..trial.upload("a") };
+    store.create_upload(upload.clone()).await.unwrap();
+    let found = store.upload_by_name(&ranges.name).await.unwrap();
+    assert_eq!(found, Some(UploadEntry { upload: upload.clone(), n_pieces: 0, received_bytes: 0 }));
+    assert_eq!(store.upload(&upload.id).await.unwrap(), Some((upload, Vec::new())));
+    assert_eq!(store.upload_by_name(&trial.digest()).await.unwrap(), None);
+    let again = store.create_upload(UploadRow { layout: UploadLayout::Ranges(ranges), ..trial.upload("b") }).await;
+    assert!(matches!(again, Err(MetadataError::AlreadyExists { .. })), "{again:?}");
+}
+
+/// In any order, up to the last byte; they come back by position.
+pub async fn ranges_are_kept_where_they_belong(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let upload = trial.upload_in_ranges("a");
+    store.create_upload(upload.clone()).await.unwrap();
+    let later = trial.tomorrow().plus(std::time::Duration::from_secs(60));
+    let mut pieces = Vec::new();
+    for (range, received_bytes) in [(60..100, 40), (0..10, 50), (20..60, 90), (10..20, 100)] {
+        let piece = trial.range(&upload, range);
+        let put = store.put_range(piece.clone(), 100, later).await.unwrap();
+        assert_eq!(put, RangePut::Kept { received_bytes });
+        pieces.push(piece);
+    }
+    pieces.sort_by_key(|piece| piece.position);
+    let (kept, found) = store.upload(&upload.id).await.unwrap().unwrap();
+    assert_eq!(found, pieces);
+    assert_eq!((kept.expires_at, total_of(&kept)), (later, Some(100)));
+    assert_eq!(store.put_range(trial.range(&upload, 0..1), 99, later).await.unwrap(), RangePut::OtherTotal { total_bytes: 100 });
+    assert!(store.delete_upload(&upload.id, trial.now()).await.unwrap());
+    assert_eq!(doomed(&trial, &*store).await, pieces.iter().map(|piece| piece.blob).collect());
+}
+
+/// Wherever they do, and leave no trace.
+pub async fn ranges_that_overlap_are_not_kept(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let upload = trial.upload_in_ranges("a");
+    store.create_upload(upload.clone()).await.unwrap();
+    for range in [10..20, 30..40] {
+        store.put_range(trial.range(&upload, range), 50, trial.tomorrow()).await.unwrap();
+    }
+    for range in [10..20, 9..11, 19..21, 12..13, 0..50, 5..30, 20..31, 39..50, 20..50] {
+        let piece = trial.range(&upload, range.clone());
+        let put = store.put_range(piece.clone(), 50, trial.tomorrow()).await.unwrap();
+        assert_eq!(put, RangePut::Overlaps, "{range:?}");
+        assert!(store.known_blobs(&[piece.blob]).await.unwrap().is_empty(), "{range:?}");
+    }
+    for range in [20..30, 0..10, 40..50] {
+        let put = store.put_range(trial.range(&upload, range.clone()), 50, trial.tomorrow()).await.unwrap();
+        assert!(matches!(put, RangePut::Kept { .. }), "{range:?}");
+    }
+}
+
+/// Parts of the one are no ranges of the other, and neither is there without its upload.
+pub async fn ranges_and_parts_do_not_mix(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let (ranges, parts) = (trial.upload_in_ranges("a"), trial.upload("a"));
+    store.create_upload(ranges.clone()).await.unwrap();
+    store.create_upload(parts.clone()).await.unwrap();
+    let put = store.put_part(trial.part(&ranges, 1), trial.now()).await;
+    assert!(matches!(put, Err(MetadataError::NotFound { .. })), "{put:?}");
+    for upload in [&parts, &trial.upload_in_ranges("b")] {
+        let put = store.put_range(trial.range(upload, 0..1), 1, trial.tomorrow()).await;
+        assert!(matches!(put, Err(MetadataError::NotFound { .. })), "{put:?}");
+    }
+}
+
+/// And not one more.
+pub async fn an_upload_has_so_many_ranges_at_most(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let upload = trial.upload_in_ranges("a");
+    store.create_upload(upload.clone()).await.unwrap();
+    let mut puts = tokio::task::JoinSet::new();
+    for byte in 0..MAX_PIECES {
+        let (store, piece, until) = (Arc::clone(&store), trial.range(&upload, byte..byte + 1), trial.tomorrow());
+        puts.spawn(async move { store.put_range(piece, MAX_PIECES + 1, until).await.unwrap() });
+    }
+    let kept = puts.join_all().await;
+    assert!(kept.iter().all(|put| matches!(put, RangePut::Kept { .. })));
+    let put = store.put_range(trial.range(&upload, MAX_PIECES..MAX_PIECES + 1), MAX_PIECES + 1, trial.tomorrow()).await;
+    assert_eq!(put.unwrap(), RangePut::TooMany);
+}
+
+/// Of one tenant, of either kind, the oldest first.
+pub async fn uploads_come_in_pages(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let mut expected = Vec::new();
+    for number in 0..5_u64 {
+        trial.clock.advance(std::time::Duration::from_secs(u64::from(number != 1)));
+        let upload = if number % 2 == 0 { trial.upload("a") } else { trial.upload_in_ranges("a") };
+        store.create_upload(upload.clone()).await.unwrap();
+        for piece in 0..number {
+            match upload.layout {
+                UploadLayout::Parts => {
+                    let part = trial.part(&upload, u32::try_from(piece).unwrap());
+                    store.put_part(part, trial.now()).await.unwrap();
+                }
+                UploadLayout::Ranges(_) => {
+                    let range = piece * (5 << 20)..(piece + 1) * (5 << 20);
+                    store.put_range(trial.range(&upload, range), 50 << 20, trial.tomorrow()).await.unwrap();
+                }
+            }
+        }
+        expected.push((upload.created_at, upload.id, number, number * (5 << 20)));
+    }
+    expected.sort_by_key(|(created_at, id, ..)| (*created_at, *id.as_bytes()));
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.uploads(&name("acme"), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(UploadCursor { created_at: last.upload.created_at, id: last.upload.id });
+        found.extend(page.iter().map(|entry| (entry.upload.created_at, entry.upload.id, entry.n_pieces, entry.received_bytes)));
+    }
+    assert_eq!(found, expected);
+    assert_eq!(store.uploads(&name("other"), None, 10).await.unwrap(), []);
+}
+
+fn total_of(upload: &UploadRow) -> Option<u64> {
+    match &upload.layout {
+        UploadLayout::Parts => None,
+        UploadLayout::Ranges(ranges) => ranges.total_bytes,
+    }
+}
+
 async fn doomed(trial: &Trial, store: &dyn MetadataStore) -> HashSet<BlobId> {
     store.doomed_blobs(trial.now(), 100).await.unwrap().into_iter().collect()
 }
 
 /// An upload with parts and a secret.
-async fn begun(trial: &Trial, store: &dyn MetadataStore, n_parts: u32) -> (UploadRow, Vec<PartRow>, SecretDigest) {
+async fn begun(trial: &Trial, store: &dyn MetadataStore, n_parts: u32) -> (UploadRow, Vec<PieceRow>, SecretDigest) {
     let (upload, secret) = (trial.upload("a"), trial.digest());
     store.create_upload(upload.clone()).await.unwrap();
     store.create_upload_secret(&upload.id, secret, trial.tomorrow()).await.unwrap();

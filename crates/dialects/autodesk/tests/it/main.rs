@@ -6,6 +6,7 @@ mod batches;
 mod buckets;
 mod copies;
 mod objects;
+mod resumable;
 mod signed;
 mod signedresources;
 mod token;

@@ -114,6 +114,20 @@ fn download(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item 
         .answers(kind.refusals(refusals_of_reading(), |status, text| named(Answer::problem(text), status)))
 }
 
+const RESUMABLE: &str = "\
+    The upload that these bytes are a range of: one after the other, and what broke off goes on. A POST to the URL with `x-goog-resumable: \
+    start`, and `x-upload-content-length` and `x-upload-content-type` where they are known, begins it and gives its URL in `Location`; a \
+    DELETE of that throws it away.";
+
+schema!(
+    /// The name of an upload, as `Location` has it.
+    UploadId = String { examples: ["BwcHBwcHBwcHBwcHBwcHBw"] }
+);
+schema!(
+    /// A range of a whole.
+    ContentRange = String { examples: ["bytes 0-262143/1048576"] }
+);
+
 fn upload(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item = Parameter>) -> Operation {
     let description = "\
         The URL is the credential. It says how many bytes of which media types may come, and whether they may replace an object. \
@@ -129,13 +143,20 @@ fn upload(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item = 
     Operation::new(id, summary, description)
         .parameters(of)
         .parameters(writing())
+        .parameters([
+            query::<UploadId>("upload_id", RESUMABLE),
+            header::<ContentRange>("Content-Range", "With `upload_id`: which bytes of how many these are, or `bytes */N` to ask what is there."),
+        ])
         .bytes("The bytes. Any `Content-Type` is kept as it is; the body is never read as a form.")
         .answer(200, tagged(replaced).shared_as(&format!("native.{}Replaced", kind.name)))
         .answer(201, tagged(Answer::json::<StoredBody>("The object was created.")).shared_as("native.Created"))
+        .answer(308, Answer::empty("With `upload_id`: more is missing.").with_header::<Text>("Range", "What is there; absent if nothing is."))
+        .answer(409, kind.refused(Answer::problem("* `conflict`: with `upload_id`: another request is sending these bytes")))
         .answers(kind.refusals(refusals_of_writing(), |status, text| {
             let text = match status {
                 // Not only refusals of the table.
-                400 => format!("{text}\n* `partial_upload`: `Content-Range` with PUT\n* without a body: the upload broke off"),
+                404 => format!("{text}\n* `not_found`: there is no such upload: begin again"),
+                400 => format!("{text}\n* `partial_upload`: `Content-Range` with PUT\n* `invalid_range`: that is no range of the upload\n* without a body: the upload broke off"),
                 412 => format!("{text}\n* `precondition_failed`: the object is not as you expect it"),
                 _ => text.to_owned(),
             };

@@ -14,6 +14,7 @@ mod objects;
 mod offer;
 mod public;
 mod redeem;
+mod resumable;
 mod revocations;
 mod signed_urls;
 mod signing_keys;
