@@ -99,6 +99,8 @@ def drive(client, context, binary, work):
         faults.append(f"the driver names {version or 'no version'}, and the lock file {pinned or 'none'}")
     if n_passed + n_failed != client.n_checks:
         faults.append(f"{n_passed + n_failed} checks ran where client.toml has {client.n_checks}")
+    if pinned and not re.search(rf"^\|.*`{re.escape(client.package)}`.*\| {re.escape(pinned)} \|$", (ROOT / "README.md").read_text(), re.M):
+        faults.append(f"README.md does not say that {client.package} {pinned} works")
     if done.status != (1 if n_failed else 0):
         faults.append(f"the driver ended with status {done.status}")
     if is_alive and not n_requests:

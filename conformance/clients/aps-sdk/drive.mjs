@@ -56,7 +56,10 @@ await check("a bucket's details", async () => {
 const small = bytes(5 * MIB, "small");
 const large = bytes(11 * MIB, "large");
 await check("a file in one part", async () => {
-  const stored = await oss.uploadObject(BUCKET, "dir/small ü.bin", small, { xAdsMetaContentType: "application/x-small" });
+  const stored = await oss.uploadObject(BUCKET, "dir/small ü.bin", small, {
+    xAdsMetaContentType: "application/x-small",
+    xAdsUserDefinedMetadata: '{"colour":"red"}',
+  });
   assert.deepEqual([stored.objectKey, stored.size, stored.sha1], ["dir/small ü.bin", small.length, hash("sha1", small)]);
 });
 await check("a file in three parts", async () => {
@@ -92,6 +95,8 @@ await check("an object's details", async () => {
   const found = await oss.getObjectDetails(BUCKET, "large.bin", { _with: With.LastModifiedDate });
   assert.equal(found.sha1, hash("sha1", large));
   assert.ok(Math.abs(found.lastModifiedDate - Date.now()) < 600_000);
+  const kept = await oss.getObjectDetails(BUCKET, "dir/small ü.bin", { _with: With.UserDefinedMetadata });
+  assert.equal(kept.userDefinedMetadata, '{"colour":"red"}');
 });
 await check("an object is copied", async () => {
   const copy = await oss.copyTo(BUCKET, "large.bin", "copy/of large.bin");

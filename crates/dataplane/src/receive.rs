@@ -188,6 +188,7 @@ impl WriteHeaders {
             declared_bytes: text(&CONTENT_LENGTH).and_then(|value| value.parse().ok()),
             content_type: text(&CONTENT_TYPE).map(str::to_owned),
             file_name: headers.get(CONTENT_DISPOSITION).and_then(|value| disposition::file_name(value.as_bytes())),
+            user_metadata: None,
             condition: Condition::None,
             digests: DigestSet::default(),
             expected,

@@ -92,6 +92,7 @@ fn publication(number: u64, clock: &FixedClock) -> Result<Publication, Failure> 
         size_bytes: number,
         content_type: None,
         file_name: None,
+        user_metadata: None,
         sha256: [0; 32],
         sha1: None,
         md5: None,

@@ -149,6 +149,7 @@ fn publication(number: u32, now: Timestamp) -> Result<Publication, Failure> {
         size_bytes: 100_000,
         content_type: Some("application/pdf".to_owned()),
         file_name: None,
+        user_metadata: None,
         sha256: [7; 32],
         sha1: None,
         md5: None,

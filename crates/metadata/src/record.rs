@@ -189,6 +189,8 @@ pub struct ObjectRow {
     pub content_type: Option<String>,
     /// The name to save it under, where the uploader named one.
     pub file_name: Option<String>,
+    /// What the uploader wrote down with it: text that nothing here reads.
+    pub user_metadata: Option<String>,
     /// SHA-256 of its bytes.
     pub sha256: [u8; 32],
     /// SHA-1 of its bytes, once it was needed.

@@ -34,7 +34,7 @@ macro_rules! bucket_columns {
 macro_rules! object_columns {
     () => {
         "bucket, object_key, file_id, blob_id, size_bytes, content_type, file_name, sha256, sha1, md5, created_at, \
-         modified_at, expires_at, file_number"
+         modified_at, expires_at, file_number, user_metadata"
     };
 }
 
@@ -147,11 +147,11 @@ statements! {
     OBJECTS_BETWEEN = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 \
         ORDER BY object_key LIMIT $4";
     UPSERT_OBJECT = "INSERT INTO objects (", object_columns!(), ") \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (bucket, object_key) DO UPDATE SET \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (bucket, object_key) DO UPDATE SET \
         file_id = excluded.file_id, blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, \
         content_type = excluded.content_type, file_name = excluded.file_name, sha256 = excluded.sha256, \
         sha1 = excluded.sha1, md5 = excluded.md5, created_at = excluded.created_at, modified_at = excluded.modified_at, \
-        expires_at = excluded.expires_at, file_number = excluded.file_number";
+        expires_at = excluded.expires_at, file_number = excluded.file_number, user_metadata = excluded.user_metadata";
     OBJECT_BY_FILE_ID = "SELECT ", object_columns!(), " FROM objects WHERE file_id = $1";
     OBJECT_BY_FILE_NUMBER = "SELECT ", object_columns!(), " FROM objects WHERE file_number = $1";
     DELETE_OBJECT = "DELETE FROM objects WHERE bucket = $1 AND object_key = $2";

@@ -98,6 +98,8 @@ pub struct Publication {
     pub content_type: Option<String>,
     /// The name to save them under.
     pub file_name: Option<String>,
+    /// What the uploader wrote down with them: text that nothing here reads.
+    pub user_metadata: Option<String>,
     /// Their SHA-256.
     pub sha256: [u8; 32],
     /// Their SHA-1, if it was made.

@@ -6,10 +6,10 @@ use valetkey_metadata::Published;
 use valetkey_model::{BlobId, BucketName, ObjectKey, Scope};
 
 impl Service {
-    /// Makes the bytes of one object of a bucket those of another place in it, with their media type and the name to save them under.
-    /// What is at that place is replaced, as an upload would; the retention of the bucket begins anew. A copy onto itself is a new
-    /// generation of the same bytes. Atomic, and durable when it returns. Scope `object:read`; and `object:write`, or `object:create`
-    /// for a place where nothing is.
+    /// Makes the bytes of one object of a bucket those of another place in it, with their media type, the name to save them under
+    /// and what was written down with them. What is at that place is replaced, as an upload would; the retention of the bucket
+    /// begins anew. A copy onto itself is a new generation of the same bytes. Atomic, and durable when it returns. Scope
+    /// `object:read`; and `object:write`, or `object:create` for a place where nothing is.
     ///
     /// # Errors
     ///
@@ -30,6 +30,7 @@ impl Service {
         let options = UploadOptions {
             content_type: source.content_type.clone(),
             file_name: source.file_name.clone(),
+            user_metadata: source.user_metadata.clone(),
             condition,
             ..UploadOptions::default()
         };

@@ -25,6 +25,8 @@ pub struct UploadOptions {
     pub content_type: Option<String>,
     /// The name to save them under.
     pub file_name: Option<String>,
+    /// Text to be kept with them, which nothing here reads.
+    pub user_metadata: Option<String>,
     /// What must be there now.
     pub condition: Condition,
     /// Digests to make besides SHA-256.
@@ -376,6 +378,7 @@ impl Plan {
             size_bytes: content.size_bytes,
             content_type: self.options.content_type,
             file_name: self.options.file_name,
+            user_metadata: self.options.user_metadata,
             sha256: content.digests.sha256,
             sha1: content.digests.sha1,
             md5: content.digests.md5,

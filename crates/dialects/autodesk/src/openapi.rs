@@ -1,7 +1,7 @@
 //! What is described of the vendor's API. Statuses of refusals come from the table that answers them.
 
 use crate::errors::{Place, told};
-use crate::translate::CONTENT_SHA1;
+use crate::translate::{CONTENT_SHA1, USER_METADATA};
 use crate::wire::{
     AccessTokenBody, BucketBody, BucketsBody, CompleteBody, CompletionResults, CompletionsBody, DownloadBody, DownloadResults,
     DownloadsBody, ErrorBody, GatewayBody, NewBucketBody, NewTokenForm, ObjectBody, ObjectsBody, ReasonBody, SignBody,
@@ -9,7 +9,7 @@ use crate::wire::{
 };
 use serde_json::json;
 use utoipa::openapi::path::Parameter;
-use valetkey_http_common::openapi::schemas::{AnyText, BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
+use valetkey_http_common::openapi::schemas::{self, AnyText, BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, header, path, preflight, queries,
     query, reading, refusals, refusals_of_reading, refusals_of_writing, retry_after, writing,
@@ -59,6 +59,10 @@ schema!(
 schema!(
     /// An upload's handle.
     UploadKey = String { examples: ["upl_BwcHBwcHBwcHBwcHBwcHBw"] }
+);
+schema!(
+    /// A JSON object of at most 100 bytes.
+    UserMetadata = String { examples: [r#"{"colour":"red"}"#], max_length: Some(100) }
 );
 schema!(
     /// 40 hexadecimal digits.
@@ -199,7 +203,9 @@ fn objects(piece: Piece) -> Piece {
         .parameters(place())
         .parameters([queries::<Text>(
             "with",
-            "`createdDate`, `lastModifiedDate`, `lastAccessedDate`: what to tell besides, also as `with[]` or with commas. Others are ignored.",
+            "\
+            `createdDate`, `lastModifiedDate`, `lastAccessedDate`, `userDefinedMetadata`: what to tell besides, also as `with[]` or with \
+            commas. Others are ignored.",
         )])
         .parameters(validators())
         .answer(200, Answer::json::<ObjectBody>("The object."))
@@ -332,6 +338,7 @@ fn transfers(piece: Piece) -> Piece {
     .parameters([
         header::<Text>("x-ads-meta-Content-Type", "The object's media type."),
         header::<Text>("x-ads-meta-Content-Disposition", "Its `filename` becomes the name that downloads are saved under."),
+        header::<UserMetadata>(USER_METADATA, "What is to be kept with the object; `details` tells it."),
     ])
     .json::<CompleteBody>("Which upload.", true, json!({"uploadKey": "upl_BwcHBwcHBwcHBwcHBwcHBw"}))
     .answer(200, Answer::json::<ObjectBody>("The object."))
@@ -350,9 +357,12 @@ fn transfers(piece: Piece) -> Piece {
         use_cdn(),
         query::<Text>("response-content-type", "The media type to answer with. What could run scripts becomes plain text."),
         query::<Text>("response-content-disposition", "`attachment` and the file name to save under; others are ignored."),
+        query::<Flag>("redirect", "Answer with 307 and the URL in `Location`."),
+        query::<Flag>("public-resource-fallback", "Plays no part."),
     ])
     .parameters(validators())
     .answer(200, Answer::json::<DownloadBody>("The URL."))
+    .answer(307, Answer::empty("The URL is in `Location`.").with_header::<schemas::Url>("Location", "The URL."))
     .answers([not_found(), unmodified(), (412, precondition_failed())]);
     let signed = Answer::json::<SignedBody>("The URL. Shown once.")
         .with_header::<Text>("Access-Control-Allow-Origin", "`*`")

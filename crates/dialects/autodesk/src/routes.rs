@@ -4,15 +4,15 @@ use crate::errors::{self, ApiError, Gateway, PARTIAL, Place, bad, json};
 use crate::face::AutodeskFace;
 use crate::transfers::{BATCHES, DownloadAsked, PartsAsked};
 use crate::translate::{
-    access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, etag_of, form_field, is_type,
-    issue_request, new_bucket, next_page, number, object_body, object_body_with, object_key, parse, quote_validators, region,
-    scopes_of, sign_body, signed_body, text,
+    USER_METADATA, access, access_token_body, boolean, bucket_body, bucket_item, bucket_name, declared_sha1, etag_of, form_field,
+    is_type, issue_request, new_bucket, next_page, number, object_body, object_body_with, object_key, parse, quote_validators,
+    region, scopes_of, sign_body, signed_body, text, user_metadata,
 };
 use crate::wire::{CompleteBody, PageBody};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -496,6 +496,7 @@ impl Autodesk {
         let options = UploadOptions {
             content_type: meta("x-ads-meta-content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
             file_name: meta("x-ads-meta-content-disposition").and_then(|value| disposition::file_name(value.as_bytes())),
+            user_metadata: user_metadata(meta(USER_METADATA).map(|value| value.to_str().unwrap_or_default()))?,
             digests: digests(),
             ..UploadOptions::default()
         };
@@ -507,7 +508,8 @@ impl Autodesk {
         let (bucket, key) = place.parse()?;
         let object = self.readable(&principal, &bucket, &key).await?;
         let query = Query::new(call.parts.uri.query());
-        let (lifetime, use_cdn) = (transfer_lifetime(query)?, boolean(query, "useCdn")?);
+        let (lifetime, use_cdn, redirect) = (transfer_lifetime(query)?, boolean(query, "useCdn")?, boolean(query, "redirect")?);
+        boolean(query, "public-resource-fallback")?;
         if let Some(answer) = unmodified(&call.parts.headers, &object) {
             return Ok(answer);
         }
@@ -515,7 +517,15 @@ impl Autodesk {
             content_type: text(query, "response-content-type")?.map(Cow::into_owned),
             disposition: text(query, "response-content-disposition")?.map(Cow::into_owned),
         };
-        Ok(json(StatusCode::OK, &self.download(&principal, &object, asked, lifetime, use_cdn).await?))
+        let found = self.download(&principal, &object, asked, lifetime, use_cdn).await?;
+        match HeaderValue::from_str(&found.url) {
+            Ok(url) if redirect => {
+                let mut answer = nothing(StatusCode::TEMPORARY_REDIRECT);
+                answer.headers_mut().insert(LOCATION, url);
+                Ok(answer)
+            }
+            _ => Ok(json(StatusCode::OK, &found)),
+        }
     }
 
     /// `PUT …/objects/{objectKey}/copyto/{newObjectKey}`. Preconditions are those of the new place.

@@ -6,7 +6,7 @@ use crate::routes::{
 };
 use crate::translate::{
     boolean, bucket_name, download_body, download_request, incomplete, no_such_etag, no_such_upload, object_body, parse,
-    parse_object_key, quote_validators, upload_body,
+    parse_object_key, quote_validators, upload_body, user_metadata,
 };
 use crate::wire::{
     BatchBody, BatchItem, CompleteBody, CompleteItem, DownloadBody, DownloadItem, FailedBody, ObjectBody, RequestsBody,
@@ -152,10 +152,15 @@ impl Autodesk {
         for item in requests {
             let file_name = item.content_disposition.as_deref().and_then(|field| disposition::file_name(field.as_bytes()));
             let content_type = item.content_type.filter(|text| HeaderValue::from_str(text).is_ok());
-            let options = UploadOptions { content_type, file_name, digests: digests(), ..UploadOptions::default() };
             let asked = CompleteBody { upload_key: item.upload_key, size: item.size, e_tags: item.e_tags };
-            let done = match parse_object_key(&item.object_key) {
-                Ok(key) => self.completed(&principal, (&bucket, &key), asked, options).await,
+            let read =
+                parse_object_key(&item.object_key).and_then(|key| Ok((key, user_metadata(item.user_metadata.as_deref())?)));
+            let done = match read {
+                Ok((key, user_metadata)) => {
+                    let digests = digests();
+                    let options = UploadOptions { content_type, file_name, user_metadata, digests, ..UploadOptions::default() };
+                    self.completed(&principal, (&bucket, &key), asked, options).await
+                }
                 Err(error) => Err(error),
             };
             result(&mut results, item.object_key, done)?;

@@ -29,6 +29,10 @@ use valetkey_service::{
 
 /// Where an uploader says the SHA-1 of the bytes.
 pub(crate) const CONTENT_SHA1: &str = "x-ads-content-sha1";
+/// Where an uploader says what is to be kept with an object.
+pub(crate) const USER_METADATA: &str = "x-ads-user-defined-metadata";
+/// How long that may be.
+const MAX_USER_METADATA_BYTES: usize = 100;
 /// How long a signed URL lives if nothing is said.
 const DEFAULT_MINUTES: u32 = 60;
 /// The longest media type and `Content-Disposition` that a signed URL keeps.
@@ -144,6 +148,20 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(bad("The body is not a JSON object"));
     }
     serde_json::from_slice(bytes).map_err(|error| bad(format!("The body is not the JSON expected: {error}")))
+}
+
+/// What is to be kept with an object.
+///
+/// # Errors
+///
+/// 400 for what is no JSON object, or too long.
+pub(crate) fn user_metadata(text: Option<&str>) -> Result<Option<String>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+    if is_object && text.len() <= MAX_USER_METADATA_BYTES {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(bad(format!("Invalid header '{USER_METADATA}': expected a JSON object of at most {MAX_USER_METADATA_BYTES} bytes")))
 }
 
 /// Whether `Content-Type` is this media type, whatever its parameters.
@@ -311,6 +329,7 @@ pub(crate) fn object_body(object: &ObjectRow, public_url: &PublicUrl) -> ObjectB
         created_date: None,
         last_modified_date: None,
         last_accessed_date: None,
+        user_defined_metadata: None,
     }
 }
 
@@ -325,6 +344,7 @@ pub(crate) fn object_body_with(object: &ObjectRow, public_url: &PublicUrl, query
             "lastModifiedDate" => body.last_modified_date = Some(object.modified_at.as_millis()),
             // Who reads is recorded in the audit, and not with the object.
             "lastAccessedDate" => body.last_accessed_date = Some(object.modified_at.as_millis()),
+            "userDefinedMetadata" => body.user_defined_metadata = object.user_metadata.clone(),
             _ => {}
         }
     }

@@ -192,6 +192,10 @@ pub(crate) struct ObjectBody {
     #[schema(value_type = schemas::EpochMillis, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_accessed_date: Option<i64>,
+    /// What was kept with it, as it was sent: a JSON object; if it was asked for and there is any.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_defined_metadata: Option<String>,
 }
 
 /// Where the parts of an upload go.
@@ -309,6 +313,9 @@ pub(crate) struct CompleteItem {
     /// Its `filename` becomes the name that downloads are saved under.
     #[serde(rename = "x-ads-meta-Content-Disposition")]
     pub(crate) content_disposition: Option<String>,
+    /// A JSON object of at most 100 bytes, to be kept with the object.
+    #[serde(rename = "x-ads-user-defined-metadata")]
+    pub(crate) user_metadata: Option<String>,
 }
 
 /// An object to be downloaded, one of several.

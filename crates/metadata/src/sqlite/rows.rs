@@ -190,6 +190,7 @@ pub(super) fn object(row: &Row<'_>) -> Result<ObjectRow, Fault> {
         modified_at: instant(row, 11)?,
         expires_at: optional_instant(row, 12)?,
         file_number: file_number(row, 13)?,
+        user_metadata: row.get(14)?,
     })
 }
 
@@ -209,6 +210,7 @@ pub(super) fn upsert_object(connection: &Connection, text: &str, row: &ObjectRow
         row.modified_at.as_micros(),
         row.expires_at.map(Timestamp::as_micros),
         row.file_number.get(),
+        row.user_metadata,
     ];
     execute(connection, text, values).map(drop)
 }

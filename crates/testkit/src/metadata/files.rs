@@ -115,6 +115,7 @@ pub async fn a_publication_fills_the_reservation(trial: Trial) {
             size_bytes: publication.size_bytes,
             content_type: reservation.content_type.clone().or(publication.content_type.clone()),
             file_name: Some(reservation.name.clone()),
+            user_metadata: None,
             sha256: publication.sha256,
             sha1: publication.sha1,
             md5: publication.md5,

@@ -20,6 +20,9 @@ const IDEMPOTENCY: &str = "20261121T1630_idempotency";
 /// The version since which URLs in token form are recorded, and revocations of more than one URL.
 const URLS: &str = "20261121T1600_urls";
 
+/// The version since which objects have what their uploaders wrote down.
+const USER_METADATA: &str = "20261121T2240_user_metadata";
+
 /// The same rows each time.
 struct Kept {
     tenant: TenantRow,
@@ -67,6 +70,7 @@ impl Kept {
             replaced: trial.publication("q3/ü.pdf"),
             current: Publication {
                 file_name: Some("Bericht.pdf".to_owned()),
+                user_metadata: Some("{}".to_owned()),
                 sha1: Some(trial.random()),
                 md5: Some(trial.random()),
                 expires_at: Some(trial.tomorrow()),
@@ -165,6 +169,7 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     assert_eq!((object.file_id, object.blob), (kept.replaced.new_file_id, kept.current.blob));
     assert_eq!((object.sha256, object.sha1, object.md5), (kept.current.sha256, kept.current.sha1, kept.current.md5));
     assert_eq!((object.file_name, object.expires_at), (kept.current.file_name, kept.current.expires_at));
+    assert_eq!(object.user_metadata, kept.current.user_metadata.filter(|_| version >= USER_METADATA));
     let by_number = store.file(FileRef::Number(object.file_number)).await.unwrap();
     assert_eq!(by_number.object.map(|object| object.file_id), Some(object.file_id));
     let reservation = Some(kept.reservation.clone()).filter(|_| version >= FILES);

@@ -343,6 +343,7 @@ impl Model {
             size_bytes: publication.size_bytes,
             content_type: publication.content_type,
             file_name: publication.file_name,
+            user_metadata: publication.user_metadata,
             sha256: publication.sha256,
             sha1: publication.sha1,
             md5: publication.md5,

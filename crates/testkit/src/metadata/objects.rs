@@ -14,6 +14,7 @@ pub async fn an_object_comes_back_whole(trial: Trial) {
     let store = trial.open_furnished().await;
     let full = Publication {
         file_name: Some("Bericht \u{202e}😀.pdf".to_owned()),
+        user_metadata: Some("{\"ü\": \"\\u0000'\"}".to_owned()),
         size_bytes: u64::from(u32::MAX) * 1_000,
         sha1: Some(trial.random()),
         md5: Some(trial.random()),
@@ -31,6 +32,7 @@ pub async fn an_object_comes_back_whole(trial: Trial) {
             size_bytes: publication.size_bytes,
             content_type: publication.content_type.clone(),
             file_name: publication.file_name.clone(),
+            user_metadata: publication.user_metadata.clone(),
             sha256: publication.sha256,
             sha1: publication.sha1,
             md5: publication.md5,

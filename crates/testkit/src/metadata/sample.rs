@@ -106,6 +106,7 @@ impl Trial {
             size_bytes: 1_000,
             content_type: Some("text/plain; charset=utf-8".to_owned()),
             file_name: None,
+            user_metadata: None,
             sha256: self.random(),
             sha1: None,
             md5: None,

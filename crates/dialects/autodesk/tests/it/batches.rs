@@ -31,6 +31,7 @@ fn up_and_down() {
         {
             "objectKey": keys[0], "uploadKey": handles[0], "size": keys[0].len(), "eTags": [md5(keys[0].as_bytes())],
             "x-ads-meta-Content-Type": "text/x-a", "x-ads-meta-Content-Disposition": "attachment; filename=\"saved.txt\"",
+            "x-ads-user-defined-metadata": "{}",
         },
         { "objectKey": keys[1], "uploadKey": handles[1] },
         { "objectKey": "none", "uploadKey": "upl_none" },

@@ -33,6 +33,37 @@ fn copies() {
 }
 
 #[test]
+fn what_was_kept_with_an_object_goes_along() {
+    let world = world();
+    let details = |key: &str| world.api("GET", &format!("{OBJECTS}/{key}/details?with=userDefinedMetadata"), "").json();
+    let kept = |key: &str| details(key)["userDefinedMetadata"].clone();
+    assert_eq!(store(&world, "a", "{\"colour\": \"red\"}").status, 200);
+    assert_eq!(kept("a"), "{\"colour\": \"red\"}");
+    assert!(world.api("GET", &format!("{OBJECTS}/a/details"), "").json().get("userDefinedMetadata").is_none());
+    assert_eq!(copy(&world, "tok-1", "a", "b", None).status, 200);
+    assert_eq!(kept("b"), "{\"colour\": \"red\"}");
+    // It belongs to the bytes, and goes with them.
+    world.put("a", b"other");
+    assert!(details("a").get("userDefinedMetadata").is_none());
+    let refusal = "Invalid header 'x-ads-user-defined-metadata': expected a JSON object of at most 100 bytes";
+    for wrong in ["", "[]", "red", "{\"a\": 1", &format!("{{\"a\": \"{}\"}}", "x".repeat(92))] {
+        store(&world, "a", wrong).refused(400, refusal);
+    }
+    assert_eq!(store(&world, "a", &format!("{{\"a\":\"{}\"}}", "x".repeat(92))).status, 200);
+}
+
+/// Stores an object in one part, with what is to be kept with it.
+fn store(world: &World, key: &str, metadata: &str) -> Got {
+    let path = format!("{OBJECTS}/{key}/signeds3upload");
+    let upload = world.api("GET", &path, "").json();
+    assert_eq!(world.call("PUT", upload["urls"][0].as_str().unwrap(), &[], b"content").status, 200);
+    let body = serde_json::json!({ "uploadKey": upload["uploadKey"] }).to_string();
+    let headers =
+        [("Authorization", "Bearer tok-1"), ("Content-Type", "application/json"), ("x-ads-user-defined-metadata", metadata)];
+    world.call("POST", &path, &headers, body.as_bytes())
+}
+
+#[test]
 fn refusals() {
     let world = world();
     world.put("a", b"content");

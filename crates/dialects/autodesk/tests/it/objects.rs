@@ -42,8 +42,17 @@ fn details() {
     let path = format!("{OBJECTS}/a/details");
     world.clock.advance(std::time::Duration::from_secs(10));
     world.put("a", b"two");
-    let got = world.api("GET", &format!("{path}?with=createdDate&with=lastModifiedDate&with=userDefinedMetadata"), "").json();
-    assert_eq!((&got["createdDate"], &got["lastModifiedDate"]), (&json!(NOW_MS + 400), &json!(NOW_MS + 10_400)));
+    // Clients write a list in three ways.
+    for query in [
+        "with=createdDate&with=lastModifiedDate&with=lastAccessedDate&with=userDefinedMetadata&with=other",
+        "with[]=createdDate&with%5B%5D=lastModifiedDate&with[]=lastAccessedDate",
+        "with=createdDate,lastModifiedDate,lastAccessedDate",
+    ] {
+        let got = world.api("GET", &format!("{path}?{query}"), "").json();
+        let [created, modified, accessed] = ["createdDate", "lastModifiedDate", "lastAccessedDate"].map(|name| &got[name]);
+        let expected = [NOW_MS + 400, NOW_MS + 10_400, NOW_MS + 10_400].map(serde_json::Value::from);
+        assert_eq!([created, modified, accessed], expected.each_ref(), "{query}");
+    }
     let conditional =
         |name, value: &str| world.call("GET", &path, &[("Authorization", "Bearer tok-1"), (name, value)], b"").status;
     assert_eq!(conditional("If-Modified-Since", "Fri, 15 Jan 2027 08:00:10 GMT"), 304);

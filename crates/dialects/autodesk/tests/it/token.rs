@@ -84,3 +84,14 @@ fn errors() {
     world.call("POST", "/authentication/v2/token", &headers, b"{}").gateway(400, "AUTH-007");
     assert_eq!(world.call("GET", "/authentication/v2/token", &[], b"").status, 405);
 }
+
+#[test]
+fn the_first_version() {
+    let world = world();
+    let form = "client_id=reader&client_secret=secret%20of%20reader&grant_type=client_credentials&scope=data:read";
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    let got = world.call("POST", "/authentication/v1/authenticate", &headers, form.as_bytes());
+    assert_eq!((got.status, got.json()["scope"].as_str()), (200, Some("data:read")));
+    let got = world.call("GET", "/authentication/v1/authenticate", &[], b"");
+    assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
+}

@@ -168,6 +168,9 @@ fn downloads() {
     });
     assert_eq!(got, expected);
     assert_eq!(world.get(target).text(), "content");
+    let sent = world.api("GET", &format!("{path}?redirect=true&public-resource-fallback=false"), "");
+    assert_eq!((sent.status, sent.body.len(), sent.header("cache-control")), (307, 0, Some("no-store")));
+    assert_eq!(world.get(sent.header("location").unwrap()).text(), "content");
     let asked = "minutesExpiration=60&useCdn=true&response-content-type=text/csv\
                  &response-content-disposition=attachment%3B+filename%3Dx.csv";
     // `data:read` is enough.
