@@ -61,6 +61,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/sqlite/20261121T2220_upload_sessions.sql"),
         oldest_binary: "0.1.0",
     },
+    Migration {
+        name: "20261121T2230_files_listed",
+        text: include_str!("../migrations/sqlite/20261121T2230_files_listed.sql"),
+        oldest_binary: "0.1.0",
+    },
 ];
 
 /// `vKEY`: what makes a SQLite file ours.
