@@ -71,6 +71,81 @@ pub(crate) struct NewRawFileBody {
     pub(crate) temp_upload_id: String,
 }
 
+/// A table to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = redivis::NewTable)]
+pub(crate) struct NewTableBody {
+    /// Its name, of 1 to 512 bytes.
+    #[schema(min_length = 1, max_length = 512)]
+    pub(crate) name: String,
+}
+
+/// A table. It is there as soon as it is named.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::Table)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TableItem {
+    /// Always `table`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it was referred to by.
+    pub(crate) qualified_reference: String,
+    /// The same within its dataset.
+    pub(crate) scoped_reference: String,
+    /// Its dataset, if the reference has one.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) container: Option<DatasetItem>,
+}
+
+/// A dataset. It is there as soon as it is named.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::Dataset)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DatasetItem {
+    /// Always `dataset`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it was referred to by.
+    pub(crate) qualified_reference: String,
+    /// The same among its owner's.
+    pub(crate) scoped_reference: String,
+    /// Whose it is said to be, if the reference says it.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<UserItem>,
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::User)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserItem {
+    /// Always `user`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// The name.
+    pub(crate) name: String,
+    /// The same.
+    pub(crate) user_name: String,
+}
+
 /// A list.
 #[derive(Serialize)]
 pub(crate) struct ListBody<T> {
