@@ -92,7 +92,7 @@ impl Route {
 }
 
 /// Where the paths of all routes begin.
-const ROOTS: [&str; 18] = [
+const ROOTS: [&str; 21] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -109,6 +109,9 @@ const ROOTS: [&str; 18] = [
     "/api/v1/tables",
     "/api/v1/datasets",
     "/api/v1/users",
+    "/api/v1/organizations",
+    "/api/v1/workflows",
+    "/api/v1/queries",
     "/api/v1/files",
     "/v1/files",
 ];

@@ -30,8 +30,8 @@ use valetkey_model::{Dialect, Disposition, Entropy, FileId, Refusal, Scope};
 use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace, UrlCredential};
 use valetkey_service::{Collection, CollectionFiles, File, FileRef, ObjectRow, Principal, Service, ServiceError};
 
-/// What the paths of the API begin with.
-const KINDS: [&str; 4] = ["rawFiles", "tables", "datasets", "users"];
+/// What the paths of the API begin with. Of the last ones nothing is there, which clients are told in the vendor's shape.
+const KINDS: [&str; 7] = ["rawFiles", "tables", "datasets", "users", "organizations", "workflows", "queries"];
 /// The methods of a path with something to describe.
 const READ_METHODS: &str = "GET, HEAD";
 /// The methods of the files of a table.
@@ -439,6 +439,9 @@ mod tests {
             ("/api/v1/tables", true),
             ("/api/v1/datasets/demo.files", true),
             ("/api/v1/users/me", true),
+            ("/api/v1/organizations/demo/datasets", true),
+            ("/api/v1/workflows/x", true),
+            ("/api/v1/queries", true),
             ("/api/v1/rawFilesystem", false),
             ("/api/v1/rawfiles/x", false),
             ("/api/v1/files/x", false),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod listing;
 mod raw_files;
 mod signed_url;
 mod tables;

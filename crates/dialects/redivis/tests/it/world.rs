@@ -215,10 +215,18 @@ impl Got {
 
     /// Asserts status and code of an answer to HEAD.
     pub(crate) fn head_refused(&self, status: u16, error: &str) {
+        refused(&self.payload(), self, status, error, None);
+    }
+
+    /// Asserts a missing scope in an answer to HEAD.
+    pub(crate) fn head_lacks(&self, scope: &str) {
+        refused(&self.payload(), self, 403, "insufficient_scope", Some(scope));
+    }
+
+    fn payload(&self) -> Value {
         let payload = percent_encoding::percent_decode_str(self.header("x-redivis-error-payload").unwrap());
-        let payload: Value = serde_json::from_slice(&payload.collect::<Vec<_>>()).unwrap();
         assert!(self.body.is_empty());
-        refused(&payload, self, status, error, None);
+        serde_json::from_slice(&payload.collect::<Vec<_>>()).unwrap()
     }
 }
 
@@ -332,6 +340,12 @@ impl World {
         })
     }
 
+    /// A bucket of `acme`, as a collection of files may have one.
+    pub(crate) fn bucket(&self, name: &str, public: bool) {
+        let new = NewBucket { public, ..NewBucket::new(name.parse().unwrap()) };
+        self.runtime.block_on(self.service.create_bucket(&self.principal("app"), new)).unwrap();
+    }
+
     /// Deletes an object of `acme`.
     pub(crate) fn delete_object(&self, bucket: &BucketName, key: &str) {
         let key = key.parse().unwrap();
@@ -386,13 +400,32 @@ pub(crate) fn read(stream: &mut TcpStream, of_head: bool) -> Got {
             let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
             let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
             let length: usize = if of_head || matches!(status, 204 | 304) { 0 } else { length.unwrap_or(0) };
-            if bytes.len() >= end + length {
+            let is_chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked\r\n") && !of_head;
+            if is_chunked && let Some(body) = unchunked(&bytes[end..]) {
+                return Got { status, head, body };
+            }
+            if !is_chunked && bytes.len() >= end + length {
                 return Got { status, head, body: bytes[end..end + length].to_vec() };
             }
         }
         let n_read = stream.read(&mut piece).unwrap();
         assert!(n_read > 0, "the answer ended early: {}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&piece[..n_read]);
+    }
+}
+
+/// The content of a chunked body; `None` before its end.
+fn unchunked(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let line_end = body.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..line_end]).unwrap(), 16).unwrap();
+        let chunk = body.get(line_end + 2..line_end + 2 + length)?;
+        body = body.get(line_end + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(content);
+        }
+        content.extend_from_slice(chunk);
     }
 }
 
