@@ -1,4 +1,4 @@
-"""redivis: files added, listed, read, streamed, downloaded and signed; tables and datasets; public files; refusals."""
+"""redivis: files added at once and so that they can be resumed, listed, read, streamed, downloaded and signed; tables and datasets; public files; refusals."""
 
 import contextlib
 import datetime
@@ -9,11 +9,12 @@ import json
 import os
 import pathlib
 import random
+import socket
 import sys
 import tempfile
 import time
 import traceback
-import urllib.error
+import urllib.parse
 import urllib.request
 
 URL = os.environ["VALETKEY_URL"]
@@ -237,6 +238,62 @@ def a_thousand_and_one_files_are_added_and_listed(_):
     equal(table.file("1000.txt").read(), b"1000")
 
 
+def a_large_file_is_uploaded_so_that_it_can_be_resumed(directory):
+    # The client asks for it from 50 MB on.
+    data = content(50_000_001, 3)
+    path = directory / "large.bin"
+    path.write_bytes(data)
+    table = redivis.table("demo.files.large")
+    table.add_files(files=[str(path)], progress=True)
+    # With a progress bar this version of the client cannot send what is in memory.
+    table.add_files(files=[{"name": "from memory.bin", "data": data}, {"name": "small", "data": "x"}], progress=False)
+    files = {str(file.path): file for file in table.list_files()}
+    equal(set(files), {"large.bin", "from memory.bin", "small"})
+    for name in ("large.bin", "from memory.bin"):
+        equal((files[name].size, files[name].hash), (len(data), hashlib.md5(data).digest()))
+    fetched = pathlib.Path(files["large.bin"].download(str(directory / "fetched"), progress=True))
+    equal(hashlib.sha256(fetched.read_bytes()).digest(), hashlib.sha256(data).digest())
+
+
+def a_resumable_upload_goes_on_where_it_broke_off(_):
+    # With the client's own function for what its uploader does after a broken connection.
+    from redivis.common import retryable_upload
+
+    data = content(1_000_000, 4)
+    table = "/tables/demo.files.resumed"
+    payload = {"tempUploads": [{"name": "a.bin", "size": len(data), "resumable": True}]}
+    (upload,) = redivis.make_api_request(method="POST", path=f"{table}/tempUploads", payload=payload)["results"]
+    headers = {"Authorization": f"Bearer {BEARER}"}
+    url = retryable_upload.initiate_resumable_upload(len(data), upload["url"], headers)
+    received = lambda: retryable_upload.retry_partial_upload(file_size=len(data), resumable_url=url, headers=headers)  # noqa: E731
+    equal(received(), 0)
+    break_off(url, data[:600_000], len(data))
+    # What has reached the server by then is kept, which is not known here.
+    begun = time.monotonic()
+    while not (start := received()):
+        assert time.monotonic() - begun < PATIENCE_SECONDS, "nothing of it was kept"
+    assert start <= 600_000, start
+    put = urllib.request.Request(url, data=data[start:], method="PUT")
+    put.add_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+    with urllib.request.urlopen(put, timeout=PATIENCE_SECONDS) as answer:
+        equal(answer.status, 200)
+    equal(received(), len(data))
+    files = {"files": [{"name": "a.bin", "tempUploadId": upload["id"]}]}
+    redivis.make_api_request(method="POST", path=f"{table}/rawFiles", payload=files)
+    equal(redivis.table("demo.files.resumed").file("a.bin").read(), data)
+
+
+def break_off(url, sent, total):
+    """A PUT of everything, of which this comes."""
+    parts = urllib.parse.urlsplit(url)
+    head = (
+        f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Content-Length: {total}\r\nContent-Range: bytes 0-{total - 1}/{total}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(head.encode() + sent)
+
+
 def a_file_of_the_same_name_takes_its_place(_):
     table = redivis.table("demo.files.again")
     for text in ("first", "second"):
@@ -374,6 +431,8 @@ def main():
             a_directory_is_downloaded_at_once,
             a_directory_is_added_at_once,
             a_thousand_and_one_files_are_added_and_listed,
+            a_large_file_is_uploaded_so_that_it_can_be_resumed,
+            a_resumable_upload_goes_on_where_it_broke_off,
             a_file_of_the_same_name_takes_its_place,
             a_listing_is_kept_until_something_changes,
             a_file_is_signed,

@@ -201,7 +201,9 @@ impl MetadataStore for SqliteStore {
         now: Timestamp,
     ) -> Result<ObjectPage, MetadataError> {
         let (bucket, prefix, after) = (bucket.clone(), prefix.to_owned(), after.map(str::to_owned));
-        self.readers.read(move |connection| reads::ready_objects(connection, &bucket, &prefix, after.as_deref(), limit, now)).await
+        self.readers
+            .read(move |connection| reads::ready_objects(connection, &bucket, &prefix, after.as_deref(), limit, now))
+            .await
     }
 
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {

@@ -56,7 +56,9 @@ pub(crate) fn asked(query: Option<&str>) -> Result<(), ApiError> {
 }
 
 fn found(value: Option<&str>) -> String {
-    value.map_or("it is missing".to_owned(), |value| format!("found '{}'", value.chars().take(40).collect::<String>().escape_debug()))
+    value.map_or("it is missing".to_owned(), |value| {
+        format!("found '{}'", value.chars().take(40).collect::<String>().escape_debug())
+    })
 }
 
 /// When the listing had surely changed for the last time: the first second in which it had not any more. `None` while that is not over.
@@ -212,7 +214,8 @@ mod tests {
             assert_eq!(is_unchanged(&asked(second), changed_at, at(200, 5)), expected, "{changed_at:?} {second}");
         };
         let changed = Some(at(100, 400_000));
-        for (second, expected) in [(99, false), (100, false), (101, true), (102, true), (200, true), (201, false), (9999, false)] {
+        for (second, expected) in [(99, false), (100, false), (101, true), (102, true), (200, true), (201, false), (9999, false)]
+        {
             check(changed, second, expected);
             check(None, second, false);
         }

@@ -255,8 +255,7 @@ impl Redivis {
         let collection = Reference::parse(table)?.collection();
         let uploads = temp_uploads(&call.parts.headers, &whole(body).await?)?;
         // At once, so that they are one transaction or few.
-        let reserved =
-            uploads.iter().map(|upload| self.service().reserve_file_in(&principal, new_file(upload), &collection));
+        let reserved = uploads.iter().map(|upload| self.service().reserve_file_in(&principal, new_file(upload), &collection));
         let files = try_join_all(reserved).await?;
         let requests = uploads.iter().zip(&files).map(|(upload, file)| upload_request(file, upload.size));
         let issued = self.service().issue(&principal, requests.collect()).await?;

@@ -16,7 +16,8 @@ use valetkey_http_common::path::{decode, encode_segment};
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_model::{Dialect, FileId, Permission, PutMode, TenantName, Terms};
 use valetkey_service::{
-    Collection, Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, NewName, ObjectRow, Target, parse_raw_file_id, raw_file_id,
+    Collection, Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, NewName, ObjectRow, Target, parse_raw_file_id,
+    raw_file_id,
 };
 
 /// The longest life of a signed URL, in seconds.
@@ -201,9 +202,6 @@ pub(crate) fn lifetime(headers: &HeaderMap, bytes: &[u8]) -> Result<Duration, Ap
 pub(crate) fn temp_uploads(headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<NewTempUploadBody>, ApiError> {
     let NewTempUploadsBody { temp_uploads } = parse(headers, bytes)?;
     within_limit("tempUploads", temp_uploads.len())?;
-    if temp_uploads.iter().any(|upload| upload.resumable) {
-        return Err(invalid("Invalid field 'resumable': resumable uploads are not served yet, expected false"));
-    }
     temp_uploads.iter().try_for_each(|upload| is_name(&upload.name))?;
     Ok(temp_uploads)
 }
@@ -452,7 +450,6 @@ mod tests {
             r#"{"tempUploads": [{"name": "a"}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": null}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": ""}]}"#,
-            r#"{"tempUploads": [{"size": 1, "name": "a", "resumable": true}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": "a", "resumable": null}]}"#,
             r#"{"tempUploads": [], "tempUploads": [{"size": 1, "name": "a"}]}"#,
         ] {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use valetkey_http_common::json;
 use valetkey_http_common::openapi::schemas;
-use valetkey_http_common::{json, schema};
 
 /// A signed URL to be issued.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,16 +36,11 @@ pub(crate) struct NewTempUploadBody {
     /// Its name, of 1 to 1024 bytes; its media type follows from it.
     #[schema(min_length = 1, max_length = 1024)]
     pub(crate) name: String,
-    /// Resumable uploads are not served: `true` is refused.
-    #[schema(value_type = NotYet, default = false)]
+    /// Whether it is to be sent in parts: a POST with `x-goog-resumable: start` to the URL begins, and tells where to `PUT` them. It
+    /// may be sent at once all the same, as any may be in parts.
     #[serde(default)]
     pub(crate) resumable: bool,
 }
-
-schema!(
-    /// What is not served yet.
-    pub(crate) NotYet = Boolean { enum_values: Some([false]) }
-);
 
 /// Uploads that are to be files.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -162,7 +157,7 @@ pub(crate) struct TempUploadItem {
     /// Its id, which the file will have.
     #[schema(value_type = schemas::RawFileId)]
     pub(crate) id: String,
-    /// The URL, for a PUT of the bytes; it works for a day.
+    /// The URL, for a PUT of the bytes or a POST that begins a resumable upload; it works for a day.
     #[schema(value_type = schemas::Url)]
     pub(crate) url: String,
     /// The file's name.
@@ -170,7 +165,7 @@ pub(crate) struct TempUploadItem {
     /// How many bytes it must have.
     #[schema(value_type = schemas::Bytes)]
     pub(crate) size: u64,
-    /// Always `false`.
+    /// As asked for.
     pub(crate) resumable: bool,
 }
 

@@ -22,8 +22,7 @@ impl World {
     /// The same before it is confirmed.
     async fn provisional(&self, name: &str, file_name: &str, content: &[u8]) -> File {
         let app = self.principal("app");
-        let new =
-            NewFile { name: file_name.to_owned(), content_type: None, needs_confirmation: true, keep_for: DAY };
+        let new = NewFile { name: file_name.to_owned(), content_type: None, needs_confirmation: true, keep_for: DAY };
         let file = self.service.reserve_file_in(&app, new, &collection(name)).await.unwrap();
         let upload = self.service.upload(&app, &file.bucket.name, &file.key, UploadOptions::default()).await.unwrap();
         filled(upload, content).await.unwrap();
@@ -220,9 +219,11 @@ async fn to_know_of_a_file_is_less_than_to_read_it() {
         expires_at: None,
         bearer: None,
     };
-    for (id, scopes, knows, reads) in
-        [("knower", "bucket:read", true, false), ("other-reader", "object:read", true, true), ("neither", "link:issue", false, false)]
-    {
+    for (id, scopes, knows, reads) in [
+        ("knower", "bucket:read", true, false),
+        ("other-reader", "object:read", true, true),
+        ("neither", "link:issue", false, false),
+    ] {
         let made = world.service.create_api_key(&world.principal("chief"), new(id, scopes), address("::1")).await.unwrap();
         let principal = world.service.authenticate(&made.secret, address("::1")).unwrap();
         let described = world.service.file_to_describe(&principal, FileRef::Id(file.id)).await;

@@ -5,10 +5,14 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::reader::StreamReader;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::Duration;
-use valetkey_service::{UploadOptions, raw_file_id};
+use valetkey_metadata::{Guard, MetadataStore as _, Publication, PublishCondition};
+use valetkey_model::{BlobId, FileId, FileNumber, PutMode};
+use valetkey_service::raw_file_id;
 
 const LIST: &str = "rawFiles?format=arrow";
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,6 +25,11 @@ impl World {
         let bearer = format!("Bearer {key}");
         let headers: Vec<_> = [("Authorization", bearer.as_str())].into_iter().chain(headers.iter().copied()).collect();
         self.call("GET", &format!("/api/v1/tables/{table}/{LIST}"), &headers, b"")
+    }
+
+    /// Of the table that other tests use.
+    pub(crate) fn names_listed(&self) -> Vec<String> {
+        self.names("app", "demo.files.docs")
     }
 
     fn names(&self, key: &str, table: &str) -> Vec<String> {
@@ -63,14 +72,18 @@ fn what_a_table_holds() {
     let second = world.file("empty", b"");
     let got = world.list("reader", "demo.files.docs", &[]);
     let now = NOW.as_micros();
-    assert_eq!(rows(&got), [
-        (first, "dir/Größe 1.csv".to_owned(), 10, Some(md5(b"0123456789")), now),
-        (second.clone(), "empty".to_owned(), 0, Some(md5(b"")), now + 1_000_000),
-    ]);
+    assert_eq!(
+        rows(&got),
+        [
+            (first, "dir/Größe 1.csv".to_owned(), 10, Some(md5(b"0123456789")), now),
+            (second.clone(), "empty".to_owned(), 0, Some(md5(b"")), now + 1_000_000),
+        ]
+    );
     assert_eq!(got.header("cache-control"), Some("no-store"));
     assert_eq!(got.header("x-content-type-options"), Some("nosniff"));
     // One table, however it is referred to.
-    for table in ["demo.files%3Acurrent.docs", "demo.files:next.docs", "Demo.FILES:ab12:v1.0.docs:cd34", "demo.files%3Av2_0.docs"] {
+    for table in ["demo.files%3Acurrent.docs", "demo.files:next.docs", "Demo.FILES:ab12:v1.0.docs:cd34", "demo.files%3Av2_0.docs"]
+    {
         assert_eq!(world.names("app", table).len(), 2, "{table}");
     }
     for table in ["demo.files.doc", "demo.docs", "docs", "demo.files.docs.x", "demo.files_docs"] {
@@ -121,29 +134,46 @@ fn ten_thousand_files_come_batch_by_batch() {
     let world = world();
     world.bucket("demo.files.many", false);
     world.runtime.block_on(async {
-        let (principal, bucket) = (&world.principal("app"), &"demo.files.many".parse().unwrap());
-        let put = async |number: usize| {
-            let key = format!("{number:05}.txt").parse().unwrap();
-            let mut upload = world.service.upload(principal, bucket, &key, UploadOptions::default()).await.unwrap();
-            upload.write(bytes::Bytes::from(number.to_string())).await.unwrap();
-            upload.finish().await.unwrap();
-        };
-        stream::iter(0..N_FILES).for_each_concurrent(200, put).await;
+        let rows = (0..N_FILES).map(|number| world.metadata.publish(row(number)));
+        stream::iter(rows).for_each_concurrent(1000, async |published| drop(published.await.unwrap())).await;
     });
     let got = world.list("app", "demo.files.many", &[]);
     let sizes: Vec<_> = batches(&got).iter().map(RecordBatch::num_rows).collect();
     assert!(sizes.len() >= N_FILES / 1000 && sizes.iter().all(|n_rows| (1..=1000).contains(n_rows)), "{sizes:?}");
-    let rows = rows(&got);
-    assert_eq!(rows.len(), N_FILES);
-    for (number, (id, name, size, digest, _)) in rows.iter().enumerate() {
-        let content = number.to_string();
-        assert_eq!((name, *size, digest.as_deref()), (&format!("{number:05}.txt"), content.len() as i64, Some(&*md5(content.as_bytes()))));
-        assert!(id.len() == 37, "{id}");
+    let listed = rows(&got);
+    assert_eq!(listed.len(), N_FILES);
+    for (number, (id, name, size, digest, _)) in listed.iter().enumerate() {
+        let Publication { new_file_id, size_bytes, md5, .. } = row(number);
+        let expected = (format!("{number:05}.txt"), i64::try_from(size_bytes).unwrap(), md5.map(|md5| STANDARD.encode(md5)));
+        assert_eq!((name.clone(), *size, digest.clone()), expected);
+        assert_eq!(*id, raw_file_id(new_file_id));
     }
-    // Made once, the digests are there.
-    let (principal, bucket, key) = (world.principal("app"), "demo.files.many".parse().unwrap(), "00007.txt".parse().unwrap());
-    let object = world.runtime.block_on(world.service.object(&principal, &bucket, &key)).unwrap();
-    assert!(object.md5.is_some() && raw_file_id(object.file_id) == rows[7].0);
+}
+
+/// An object whose digests are known; nobody reads its bytes.
+fn row(number: usize) -> Publication {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    let half = *bytes.first_chunk().unwrap();
+    Publication {
+        bucket: "demo.files.many".parse().unwrap(),
+        key: format!("{number:05}.txt").parse().unwrap(),
+        new_file_id: FileId::from_bytes(half),
+        new_file_number: FileNumber::new(number as u64 + 1).unwrap(),
+        blob: BlobId::from_bytes(half),
+        size_bytes: number as u64,
+        content_type: None,
+        file_name: None,
+        sha256: bytes,
+        sha1: Some(*bytes.first_chunk().unwrap()),
+        md5: Some(half),
+        now: NOW,
+        expires_at: None,
+        condition: PublishCondition { mode: PutMode::Create, absent: false, replaces: None, incarnation: None },
+        guard: Guard { tenant: "acme".parse().unwrap(), url: None, api_key: None },
+        spend: None,
+        completes: None,
+    }
 }
 
 #[test]
@@ -278,8 +308,16 @@ fn tables_datasets_and_users() {
         world.read_as("app", "GET", &format!("{path}/uploads/x")).refused(404, "not_found");
     }
     get("issuer", "tables/demo.files.docs").lacks("data.data");
-    for path in ["tables", "tables/", "datasets/", "users/", "datasets/demo.files/tables/x", "queries", "workflows/x", "organizations/x/datasets"]
-    {
+    for path in [
+        "tables",
+        "tables/",
+        "datasets/",
+        "users/",
+        "datasets/demo.files/tables/x",
+        "queries",
+        "workflows/x",
+        "organizations/x/datasets",
+    ] {
         get("app", path).refused(404, "not_found");
     }
     get("app", &format!("datasets/{}", "a".repeat(513))).refused(400, "invalid_request");

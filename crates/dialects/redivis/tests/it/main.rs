@@ -4,6 +4,7 @@
 
 mod listing;
 mod raw_files;
+mod resumable;
 mod signed_url;
 mod tables;
 mod world;

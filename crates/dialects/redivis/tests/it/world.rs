@@ -11,7 +11,7 @@ use std::time::Duration;
 use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
-use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
+use valetkey_dataplane::{ClientAddressPolicy, Face, SignedRequest, SignedUrls, Step};
 use valetkey_dialect_redivis::{Redivis, RedivisContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
@@ -43,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct World {
     pub(crate) clock: FixedClock,
     pub(crate) service: Service,
+    pub(crate) metadata: Arc<SqliteStore>,
     pub(crate) runtime: tokio::runtime::Runtime,
     server: Server,
     _directory: tempfile::TempDir,
@@ -84,7 +85,12 @@ impl Handler for Routes {
         }
         let (parts, body) = request.into_parts();
         let token = uri.query().and_then(|query| query.strip_prefix("cat=")).unwrap_or_default();
+        let token = token.split('&').next().unwrap_or_default();
         let credential = PresentedCredential::Token { token, raw_path };
+        if let Some(step) = Step::of(&parts) {
+            let request = SignedRequest { face: &BareFace, credential, parts: &parts, path, connection };
+            return self.signed_urls.resume(request, body, step, &PublicUrls::new(self.public_url.clone(), None).unwrap()).await;
+        }
         self.signed_urls.call(&BareFace, credential, &parts, body, connection).await
     }
 }
@@ -101,13 +107,13 @@ pub(crate) fn world_at(base: &str) -> World {
     let entropy: Arc<SeededEntropy> = Arc::new(SeededEntropy::from_environment());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let public_url: PublicUrl = base.parse().unwrap();
+    let path = directory.path().join("metadata.sqlite3");
+    let metadata = Arc::new(SqliteStore::open(&path, Arc::new(clock.clone()), SqliteOptions::default()).unwrap());
     let service = runtime.block_on(async {
-        let path = directory.path().join("metadata.sqlite3");
-        let metadata = SqliteStore::open(&path, Arc::new(clock.clone()), SqliteOptions::default()).unwrap();
         let objects = FsStore::open(directory.path().join("objects"), &FsOptions::default()).unwrap();
         let config = ServiceConfig { base_path: public_url.base_path().to_owned(), ..ServiceConfig::default() };
         let (clock, key) = (Arc::new(clock.clone()), MasterKey::new([7; 32]));
-        let service = Service::start(Arc::new(metadata), Arc::new(objects), clock, entropy.clone(), key, config).await.unwrap();
+        let service = Service::start(metadata.clone(), Arc::new(objects), clock, entropy.clone(), key, config).await.unwrap();
         service.provision(provisioning()).await.unwrap();
         service
     });
@@ -125,7 +131,7 @@ pub(crate) fn world_at(base: &str) -> World {
     let signed_urls = signed_urls.with_issuer_face(Dialect::Redivis, issuer_face());
     let routes = Routes { redivis, signed_urls, public_url };
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), options, routes).unwrap();
-    World { clock, service, runtime, server, _directory: directory }
+    World { clock, service, metadata, runtime, server, _directory: directory }
 }
 
 fn provisioning() -> Provisioning {
