@@ -10,7 +10,7 @@ use crate::translate::{
 use crate::wire::ListBody;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LAST_MODIFIED};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use std::borrow::Cow;
@@ -39,6 +39,9 @@ const TABLE_FILES_METHODS: &str = "GET, HEAD, POST";
 
 /// The largest JSON body.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+static RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
 /// What the vendor's API is made of.
 #[derive(Clone)]
@@ -81,6 +84,17 @@ impl Redivis {
 
     /// Answers one request; `path` is its raw path without the base path.
     pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let mut answer = self.answer(request, path, connection).await;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            // What is limited is wrong credentials, by the minute.
+            let limit = self.service().config().max_failed_authentications;
+            answer.headers_mut().insert(RATE_LIMIT.clone(), limit.into());
+            answer.headers_mut().insert(RATE_REMAINING.clone(), 0.into());
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let call = Call { parts: &parts, client: self.context.signed_urls.client_of(&parts, connection) };
         let segments: Vec<&str> = path.strip_prefix("/api/v1/").unwrap_or(path).split('/').collect();
