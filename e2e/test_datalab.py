@@ -144,6 +144,66 @@ def test_a_file_outlives_the_process(serve):
         assert exchange(server.port, "GET", datalab.download(begun["file_id"])).body == content.bytes()
 
 
+def listed(datalab, query=""):
+    """A page of the list: the ids, and what is said of them."""
+    body = datalab.wanted("GET", query)
+    assert body.keys() == {"files", "total", "limit", "offset"}
+    return [file["file_id"] for file in body["files"]], body
+
+
+def test_the_list(serve, soak):
+    """Every file once, the newest first, whatever the pages; the same after kill -9."""
+    server = serve()
+    datalab = Datalab(server.port)
+    assert datalab.wanted("GET", "") == {"files": [], "total": 0, "limit": 50, "offset": 0}
+    begun, body = [], json.dumps({"filename": "a.pdf", "content_type": "application/pdf"}).encode()
+    fields = {"X-API-Key": provisioned.BEARER, "Content-Type": "application/json"}
+    with Connection(server.port) as connection:
+        for _ in range(10_000 if soak else 250):
+            answer = connection.exchange("POST", f"{FILES}/upload", fields, body)
+            assert answer.status == 200, answer
+            begun.append(answer.json["file_id"])
+    begun.reverse()
+    done = datalab.file("done.pdf", Content(SEED, 10))
+    everything = [done["file_id"], *begun]
+    for _ in range(2):
+        found = []
+        while len(found) < len(everything):
+            ids, said = listed(datalab, f"?limit=100&offset={len(found)}")
+            assert (said["total"], said["limit"], said["offset"]) == (len(everything), 100, len(found))
+            assert len(ids) == min(100, len(everything) - len(found))
+            assert all(file == datalab.wanted("GET", f"/{file['file_id']}") for file in said["files"][:3])
+            found += ids
+        assert found == everything
+        server.kill()
+        server.start()
+        datalab = Datalab(server.port)
+    assert listed(datalab)[0] == everything[:50]
+    statuses = [file["upload_status"] for file in listed(datalab, "?limit=2")[1]["files"]]
+    assert statuses == ["completed", "pending"]
+    datalab.wanted("DELETE", f"/{everything[1]}")
+    ids, said = listed(datalab, "?limit=1&offset=1")
+    assert (ids, said["total"]) == ([everything[2]], len(everything) - 1)
+    assert listed(Datalab(server.port, provisioned.OTHER_BEARER))[1]["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "name"),
+    [
+        ("limit=0", "greater_than_equal", "limit"),
+        ("limit=101", "less_than_equal", "limit"),
+        ("limit=ten", "int_parsing", "limit"),
+        ("offset=-1", "greater_than_equal", "offset"),
+        ("offset=99999999999999999999", "less_than_equal", "offset"),
+    ],
+)
+def test_limits_of_the_list(datalab, query, kind, name):
+    answer = datalab.call("GET", f"?{query}")
+    assert (answer.status, answer["content-type"]) == (422, "application/json")
+    [fault] = answer.json["detail"]
+    assert (fault["type"], fault["loc"], fault["input"]) == (kind, ["query", name], query.split("=")[1])
+
+
 def test_expiry(datalab):
     """One second is enough to see it end; the wait is for the clock itself."""
     file_id = datalab.file("a", Content(SEED, 10))["file_id"]

@@ -140,6 +140,80 @@ def test_of_two_uploads_at_once_one_is_the_file(flexportal):
     assert get(flexportal, given(flexportal, fileId=asked["fileId"])["url"]).body == b"first-"
 
 
+def call(server, method, path, body=None, bearer=provisioned.BEARER, tenant=provisioned.TENANT):
+    """A call of the files' own paths."""
+    headers = {"Authorization": f"Bearer {bearer}", "Tenant-ID": tenant}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    return exchange(server.port, method, f"/v1/files{path}", headers, None if body is None else json.dumps(body).encode())
+
+
+def wanted(server, method, path, body=None):
+    """The same, and wants it done."""
+    answer = call(server, method, path, body)
+    assert answer.status == 200, answer
+    assert answer["content-type"] == "application/json; charset=utf-8"
+    return answer.json
+
+
+def test_the_list_and_each_file(serve):
+    """By cursor and by offset, in both directions; the same after kill -9."""
+    server = serve()
+    assert wanted(server, "GET", "")["files"] == []
+    ids = [upload(server, f"{number}.pdf", Content(f"{SEED} {number}", 100 + number)) for number in range(12)]
+    given(server, action="upload", fileName="pending", contentType="text/plain")
+    newest = ids[::-1]
+    for _ in range(2):
+        for order, expected in (("", newest), ("&sortDir=asc", ids)):
+            by_cursor, by_offset, after = [], [], ""
+            while True:
+                page = wanted(server, "GET", f"?limit=5{order}{after}")
+                assert (page["count"], page["limit"], page["filters"]) == (len(page["files"]), 5, {})
+                by_cursor += [file["fileId"] for file in page["files"]]
+                if not page["hasMore"]:
+                    break
+                after = f"&startAfter={page['nextCursor']}"
+            assert page["nextCursor"] is None
+            while page["files"]:
+                page = wanted(server, "GET", f"?limit=5{order}&offset={len(by_offset)}")
+                by_offset += [file["fileId"] for file in page["files"]]
+            assert by_cursor == by_offset == expected
+        server.kill()
+        server.start()
+    shown = wanted(server, "GET", f"/{ids[3]}")
+    assert shown == wanted(server, "GET", "?limit=1&offset=8")["files"][0]
+    assert (shown["fileName"], shown["filename"], shown["size"], shown["fileSize"]) == ("3.pdf", "3.pdf", 103, 103)
+    assert shown["tenantId"] == provisioned.TENANT and all(value is not None for value in shown.values())
+    assert wanted(server, "GET", "?orderId=ord_abc123")["files"] == []
+    assert call(server, "GET", "", None, provisioned.OTHER_BEARER, provisioned.OTHER_TENANT).json["files"] == []
+    assert_refused(call(server, "GET", "?limit=0"), 400, "VALIDATION_ERROR")
+
+
+def test_deletions(serve):
+    """With the bytes and without: for good, and only what was asked for."""
+    server = serve()
+    content = Content(SEED, 1000)
+    gone, kept = upload(server, "gone.pdf", content), upload(server, "kept.pdf", content)
+    urls = [given(server, fileId=file_id)["url"] for file_id in (gone, kept)]
+    storage_path = wanted(server, "GET", f"/{kept}")["storagePath"]
+    told = [wanted(server, "DELETE", f"/{gone}"), wanted(server, "DELETE", f"/{kept}", {"deleteFromStorage": False})]
+    assert [(answer["success"], answer["fileId"]) for answer in told] == [(True, gone), (True, kept)]
+    assert storage_path in told[1]["message"]
+    for _ in range(2):
+        for file_id, url in zip((gone, kept), urls):
+            for method in ("GET", "DELETE"):
+                assert_refused(call(server, method, f"/{file_id}"), 404, "NOT_FOUND")
+            assert_refused(ask(server, {"fileId": file_id}), 404, "NOT_FOUND")
+            assert_refused(get(server, url), 404, "NOT_FOUND")
+        assert wanted(server, "GET", "")["files"] == []
+        bucket, key = storage_path.split("/", 1)
+        target = f"/vk/v1/buckets/{bucket}/objects/{urllib.parse.quote(key, safe='')}"
+        read = exchange(server.port, "GET", target, {"Authorization": f"Bearer {provisioned.BEARER}"})
+        assert (read.status, read.body == content.bytes()) == (200, True)
+        server.kill()
+        server.start()
+
+
 def test_nothing_but_what_was_signed(flexportal):
     url = given(flexportal, fileId=upload(flexportal, "a.pdf", Content(SEED, 100)))["url"]
     path, token = target_of(url).split("?cat=")

@@ -145,13 +145,15 @@ class Tenant:
 
     def delete(self, file):
         """Out by one API."""
-        way = self.rng.choice(["native", "autodesk", "datalab"])
+        way = self.rng.choice(["native", "autodesk", "datalab", "flexportal"])
         if way == "native":
             self.done("DELETE", f"/vk/v1/buckets/{file.bucket}/objects/{encoded(file.key)}", expected=204)
         elif way == "autodesk":
             self.done("DELETE", f"/oss/v2/buckets/{file.bucket}/objects/{encoded(file.key)}")
-        else:
+        elif way == "datalab":
             self.done("DELETE", f"/api/v1/files/{file.number}")
+        else:
+            self.done("DELETE", f"/v1/files/file_{file.file_id}", fields={"Tenant-ID": self.name})
         self.files.remove(file)
         self.gone.append(file)
 
@@ -189,6 +191,11 @@ class Tenant:
                 file = known[place]
                 told = (each["file_id"], each["sha256"], each["size_bytes"], each["content_type"])
                 assert told == (file.file_id, file.content.sha256, file.content.size, TYPE), each
+        in_lists = {(f"file_{file.file_id}", file.number) for file in self.files if file.bucket == f"files-{self.name}"}
+        flexportal = self.done("GET", "/v1/files?limit=100", fields={"Tenant-ID": self.name})["files"]
+        assert {file["fileId"] for file in flexportal} == {file_id for file_id, _ in in_lists}
+        datalab = [file for file in self.done("GET", "/api/v1/files?limit=100")["files"] if file["upload_status"] == "completed"]
+        assert {file["file_id"] for file in datalab} == {number for _, number in in_lists}
         for file in self.files:
             for url in file.read_urls:
                 answer = self.fetch(url)
@@ -263,6 +270,10 @@ class Intruder:
         for file_id in (f"file_{of.file_id}", of.file_id, str(of.number), of.raw):
             for action in ("view", "download"):
                 yield "POST", "/v1/files/url", {"fileId": file_id, "action": action}
+            yield "GET", f"/v1/files/{file_id}", None
+            yield "DELETE", f"/v1/files/{file_id}", None
+            yield "DELETE", f"/v1/files/{file_id}", {"deleteFromStorage": False}
+        yield "GET", f"/v1/files?startAfter=file_{of.file_id}", None
         # Autodesk's calls tell whose a bucket is not, and nothing of what is in it.
         path = f"/oss/v2/buckets/{of.bucket}/objects/{key}"
         yield "GET", f"/oss/v2/buckets/{of.bucket}/details", None
@@ -288,6 +299,8 @@ class Intruder:
         credential = self.rng.choice(self.credentials)
         tenant = self.rng.choice([self.own.name, self.victim.name])
         sure = {"Authorization": f"Bearer {self.own.bearer}"}
+        for target in ("/api/v1/files?limit=100", "/v1/files?limit=100", "/v1/files?limit=100&sortDir=asc"):
+            assert self.ask("GET", target, fields={**sure, "Tenant-ID": self.own.name}).status == 200
         never = file.invented()
         theirs, nobodys = list(self.calls(file, tenant)), list(self.calls(never, tenant))
         for (method, target, body), (_, control_target, control_body) in zip(theirs, nobodys, strict=True):

@@ -151,6 +151,7 @@ EXCUSES = [
     Excuse("positive_data_acceptance", "only an unlimited URL for reading can stay the same for a while", field("stable_window_seconds")),
     Excuse("positive_data_acceptance", "an `Idempotency-Key` is for one call", says('"idempotency_key_reused"')),
     Excuse("positive_data_acceptance", "a cursor is what an earlier page gave", field("next")),
+    Excuse("positive_data_acceptance", "a list goes on after a file that is there, or where an earlier page ended", says("`startAfter`: expected")),
     Excuse("positive_data_acceptance", "a signing key is for an API key that there is", field("owner")),
     Excuse("positive_data_acceptance", "lengths are in bytes, and a schema counts characters", field("label", "filename", "content_type", "name", "bearer", "user_agent")),
     Excuse("positive_data_acceptance", "a whole number beyond 2^53 is refused if it is written with a fraction", says("floating point")),

@@ -111,6 +111,7 @@ OF_PATHS = {
     "/oss/v2/uploads/{secret}/{part}": {"path.secret": "part_secret", "path.part": "part_number"},
     "/oss/v2/signedresources/{id}": {"path.id": "uuid"},
     "/oss/v2/{bucketKey}/{id}": {"path.id": "uuid"},
+    "/v1/files/{fileId}": {"path.fileId": "file_id"},
     "/vk/v1/api-keys/{id}": {"path.id": "api_key"},
     "/vk/v1/api-keys/{id}/secret": {"path.id": "api_key"},
 }
@@ -122,6 +123,7 @@ OF_OPERATIONS = {
     "DELETE /oss/v2/buckets/{bucketKey}/objects/{objectKey}": {"path.objectKey": "doomed_key"},
     "DELETE /oss/v2/signedresources/{id}": {"path.id": "doomed_uuid"},
     "DELETE /api/v1/files/{file_id}": {"path.file_id": "doomed_file_number"},
+    "DELETE /v1/files/{fileId}": {"path.fileId": "doomed_file_id"},
     "DELETE /vk/v1/api-keys/{id}": {"path.id": "doomed_api_key"},
     "PATCH /vk/v1/api-keys/{id}": {"path.id": "doomed_api_key"},
 }

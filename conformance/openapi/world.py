@@ -16,6 +16,7 @@ UNKNOWN = {
     "doomed_key": "no/such/key.txt",
     "file_number": 1,
     "file_id": "file_AAAAAAAAAAAAAAAAAAAAAA",
+    "doomed_file_id": "file_AAAAAAAAAAAAAAAAAAAAAA",
     "secret": "AAAAAAAAQACAAAAAAAAAAA",
     "uuid": "00000000-0000-4000-8000-000000000000",
     "api_key": "no-such-key",
@@ -55,7 +56,7 @@ def values(world):
 def put_objects(world, found):
     """Objects, some of which are only there to be deleted, as are some buckets."""
     found["doomed_bucket"] = [world.call("POST", "/vk/v1/buckets", {"name": f"doomed-{number}"})["name"] for number in range(N_OBJECTS)]
-    names = ("key", "file_number", "file_id", "raw_file_id", "doomed_key", "doomed_file_number")
+    names = ("key", "file_number", "file_id", "raw_file_id", "doomed_key", "doomed_file_number", "doomed_file_id")
     found.update({name: [] for name in names})
     for number in range(2 * N_OBJECTS):
         prefix = "" if number < N_OBJECTS else "doomed_"
@@ -65,8 +66,8 @@ def put_objects(world, found):
             stored = world.call("PUT", put, b"content of " + key.encode(), {"Content-Type": "text/plain"})
         found[f"{prefix}key"].append(key)
         found[f"{prefix}file_number"].append(stored["file_number"])
+        found[f"{prefix}file_id"].append(f"file_{stored['file_id']}")
         if not prefix:
-            found["file_id"].append(f"file_{stored['file_id']}")
             found["raw_file_id"].append(stored["raw_file_id"])
 
 

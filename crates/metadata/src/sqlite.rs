@@ -22,10 +22,10 @@ use self::writer::{Recorder, Writer};
 use crate::ledger::{Advance, Ask, Denied, Ledger, Reserved, Settled, Settlement};
 use crate::{
     ApiKeyChange, ApiKeyRow, AuditChain, AuditEntry, AuditFilter, AuditKeyRow, AuditPage, AuditSealer, AuditState, AuditStretch,
-    BucketPage, BucketRow, Confirmation, Erased, Erasure, FileRef, FileRow, GrantKey, IdempotentCallKey, IdempotentCallRow,
-    IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PieceRow, Publication, PublishError,
-    Published, RangePut, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow, UploadCursor,
-    UploadEntry, UploadRow, UrlCursor, UrlEntry, UrlRow, UrlTouch, UrlsOf, faults, statements,
+    BucketPage, BucketRow, Confirmation, Erased, Erasure, FileRef, FileRow, FileRowPage, FilesQuery, GrantKey, IdempotentCallKey,
+    IdempotentCallRow, IdempotentCalls, LinkRow, MetadataError, MetadataStore, ObjectPage, ObjectRow, PieceRow, Publication,
+    PublishError, Published, RangePut, ReservationRow, RevocationRow, SigningKeyRow, SigningKeyState, Swept, Taken, TenantRow,
+    UploadCursor, UploadEntry, UploadRow, UrlCursor, UrlEntry, UrlRow, UrlTouch, UrlsOf, faults, statements,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -34,8 +34,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use valetkey_model::{
-    ApiKeyId, BlobId, BucketName, Clock, FileId, LinkId, ObjectKey, Outcome, Region, SecretDigest, SigningKeyId, TenantName,
-    Timestamp, UploadId,
+    ApiKeyId, BlobId, BucketName, Clock, FileId, FileNumber, LinkId, ObjectKey, Outcome, Region, SecretDigest, SigningKeyId,
+    TenantName, Timestamp, UploadId,
 };
 
 /// How a [`SqliteStore`] works; the defaults suit one server on one machine.
@@ -235,6 +235,16 @@ impl MetadataStore for SqliteStore {
         self.readers.read(move |connection| reads::file(&*connection.unchecked_transaction()?, file)).await
     }
 
+    async fn files(&self, bucket: &BucketName, query: FilesQuery, now: Timestamp) -> Result<FileRowPage, MetadataError> {
+        let bucket = bucket.clone();
+        self.readers.read(move |connection| reads::files(connection, &bucket, query, now)).await
+    }
+
+    async fn n_files(&self, bucket: &BucketName, with_pending: bool, now: Timestamp) -> Result<u64, MetadataError> {
+        let bucket = bucket.clone();
+        self.readers.read(move |connection| reads::n_files(connection, &bucket, with_pending, now)).await
+    }
+
     async fn confirm_file(&self, confirmation: Confirmation) -> Result<FileRow, MetadataError> {
         self.writer
             .write_and_record(move |connection, record| {
@@ -251,6 +261,16 @@ impl MetadataStore for SqliteStore {
                 let deleted = writes::delete_file(connection, file, now)?;
                 record.retain(|_| deleted != FileRow::default());
                 Ok(deleted)
+            })
+            .await
+    }
+
+    async fn detach_file(&self, file: FileId, left: (FileId, FileNumber)) -> Result<FileRow, MetadataError> {
+        self.writer
+            .write_and_record(move |connection, record| {
+                let detached = writes::detach_file(connection, file, left)?;
+                record.retain(|_| detached != FileRow::default());
+                Ok(detached)
             })
             .await
     }

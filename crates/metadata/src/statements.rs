@@ -45,6 +45,28 @@ macro_rules! reservation_columns {
     };
 }
 
+/// The listed objects of the bucket `$1` that are live at `$2`.
+macro_rules! listed_objects {
+    () => {
+        " FROM objects WHERE bucket = $1 AND listed = 1 AND (expires_at IS NULL OR expires_at > $2)"
+    };
+}
+
+/// The same, those only that wait for no confirmation.
+macro_rules! ready_objects {
+    () => {
+        concat!(listed_objects!(), " AND NOT EXISTS (SELECT 1 FROM reservations r WHERE r.file_number = objects.file_number)")
+    };
+}
+
+/// The reservations of the bucket `$1` that are live at `$2` and wait for their bytes.
+macro_rules! waiting_reservations {
+    () => {
+        " FROM reservations WHERE bucket = $1 AND expires_at > $2 AND NOT EXISTS (SELECT 1 FROM objects o \
+         WHERE o.file_number = reservations.file_number AND (o.expires_at IS NULL OR o.expires_at > $2))"
+    };
+}
+
 macro_rules! link_columns {
     () => {
         "secret, tenant, link_id, bucket, object_key, file_id, terms, issued_at, not_before, expires_at"
@@ -151,10 +173,12 @@ statements! {
         file_id = excluded.file_id, blob_id = excluded.blob_id, size_bytes = excluded.size_bytes, \
         content_type = excluded.content_type, file_name = excluded.file_name, sha256 = excluded.sha256, \
         sha1 = excluded.sha1, md5 = excluded.md5, created_at = excluded.created_at, modified_at = excluded.modified_at, \
-        expires_at = excluded.expires_at, file_number = excluded.file_number, user_metadata = excluded.user_metadata";
+        expires_at = excluded.expires_at, file_number = excluded.file_number, user_metadata = excluded.user_metadata, \
+        listed = CASE WHEN objects.file_id = excluded.file_id THEN objects.listed ELSE 1 END";
     OBJECT_BY_FILE_ID = "SELECT ", object_columns!(), " FROM objects WHERE file_id = $1";
     OBJECT_BY_FILE_NUMBER = "SELECT ", object_columns!(), " FROM objects WHERE file_number = $1";
     DELETE_OBJECT = "DELETE FROM objects WHERE bucket = $1 AND object_key = $2";
+    DETACH_OBJECT = "UPDATE objects SET file_id = $1, file_number = $2, listed = 0 WHERE bucket = $3 AND object_key = $4";
     RECORD_DIGESTS = "UPDATE objects SET sha1 = $1, md5 = $2 WHERE blob_id = $3";
 
     INSERT_RESERVATION = "INSERT INTO reservations (", reservation_columns!(), ") \
@@ -167,6 +191,19 @@ statements! {
         OR EXISTS (SELECT 1 FROM reservations WHERE file_number = $1)";
     FILE_OR_PLACE_IS_TAKEN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE file_id = $1) \
         OR EXISTS (SELECT 1 FROM objects WHERE bucket = $2 AND object_key = $3)";
+
+    FILES_NEWEST_FIRST = "SELECT created_at, file_number", listed_objects!(), " AND (created_at, file_number) < ($3, $4) \
+        UNION ALL SELECT created_at, file_number", waiting_reservations!(), " AND (created_at, file_number) < ($3, $4) \
+        ORDER BY created_at DESC, file_number DESC LIMIT $5 OFFSET $6";
+    FILES_OLDEST_FIRST = "SELECT created_at, file_number", listed_objects!(), " AND (created_at, file_number) > ($3, $4) \
+        UNION ALL SELECT created_at, file_number", waiting_reservations!(), " AND (created_at, file_number) > ($3, $4) \
+        ORDER BY created_at, file_number LIMIT $5 OFFSET $6";
+    READY_FILES_NEWEST_FIRST = "SELECT created_at, file_number", ready_objects!(), " AND (created_at, file_number) < ($3, $4) \
+        ORDER BY created_at DESC, file_number DESC LIMIT $5 OFFSET $6";
+    READY_FILES_OLDEST_FIRST = "SELECT created_at, file_number", ready_objects!(), " AND (created_at, file_number) > ($3, $4) \
+        ORDER BY created_at, file_number LIMIT $5 OFFSET $6";
+    N_FILES = "SELECT (SELECT count(*)", listed_objects!(), ") + (SELECT count(*)", waiting_reservations!(), ")";
+    N_READY_FILES = "SELECT count(*)", ready_objects!();
 
     BLOB_IS_KNOWN = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE blob_id = $1) \
         OR EXISTS (SELECT 1 FROM pieces WHERE blob_id = $1) OR EXISTS (SELECT 1 FROM doomed_blobs WHERE blob_id = $1)";

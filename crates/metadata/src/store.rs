@@ -148,6 +148,40 @@ pub struct FileRow {
     pub object: Option<ObjectRow>,
 }
 
+/// A file's place in the listing of its bucket's files, the same as long as it is there: when it began and, of those that began at
+/// once, its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileCursor {
+    /// When its ids were first told.
+    pub created_at: Timestamp,
+    /// Its number.
+    pub number: FileNumber,
+}
+
+/// Which of a bucket's files a page is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilesQuery {
+    /// Also those whose bytes are not there, or not confirmed.
+    pub with_pending: bool,
+    /// The oldest first, instead of the newest.
+    pub oldest_first: bool,
+    /// Those after this place; it need not be a file's any more.
+    pub after: Option<FileCursor>,
+    /// How many of them to step over.
+    pub skip: u64,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A page of files.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FileRowPage {
+    /// The files.
+    pub files: Vec<FileRow>,
+    /// After what the next page begins; `None` on the last one.
+    pub next: Option<FileCursor>,
+}
+
 /// A file whose bytes are no longer to be provisional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmation {
@@ -288,12 +322,20 @@ pub trait MetadataStore: Send + Sync + 'static {
     async fn reservation(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Option<ReservationRow>, MetadataError>;
     /// What there is of a file.
     async fn file(&self, file: FileRef) -> Result<FileRow, MetadataError>;
+    /// A page of a bucket's files that are live at `now`: its objects, but for those that were detached, and reservations. No more
+    /// rows are read than the page has, and what is stepped over is stepped over in an index.
+    async fn files(&self, bucket: &BucketName, query: FilesQuery, now: Timestamp) -> Result<FileRowPage, MetadataError>;
+    /// How many files a bucket has that are live at `now`; without `with_pending`, of those that are there for good.
+    async fn n_files(&self, bucket: &BucketName, with_pending: bool, now: Timestamp) -> Result<u64, MetadataError>;
     /// Ends a file's reservation, if its bytes are there and neither has expired: they stay as long as the bucket keeps them, and
     /// nothing is published there any more under [`PutMode::Reserved`]. Gives the file as it is afterwards: one that has its
     /// reservation still was not confirmed, for want of bytes. A file without a reservation stays as it is.
     async fn confirm_file(&self, confirmation: Confirmation) -> Result<FileRow, MetadataError>;
     /// Deletes a file, its reservation and its object; the blob is doomed. Gives what was deleted, expired or not.
     async fn delete_file(&self, file: FileId, now: Timestamp) -> Result<FileRow, MetadataError>;
+    /// Ends a file and keeps its bytes: its reservation is deleted, and its object becomes another incarnation, of these ids (the
+    /// next free number, where it is taken), which is not listed among the bucket's files. Gives what the file was, expired or not.
+    async fn detach_file(&self, file: FileId, left: (FileId, FileNumber)) -> Result<FileRow, MetadataError>;
 
     /// Of these blobs, the ones some row names (objects, pieces, doomed).
     async fn known_blobs(&self, blobs: &[BlobId]) -> Result<HashSet<BlobId>, MetadataError>;

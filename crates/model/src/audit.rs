@@ -24,6 +24,8 @@ pub enum Action {
     UploadAbort,
     /// The bytes of a file were made its own.
     FileConfirm,
+    /// A file ended, and its bytes stayed.
+    FileDetach,
     /// A bucket was made.
     BucketCreate,
     /// A bucket was changed.
@@ -54,7 +56,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UrlIssue,
         Self::UrlRevoke,
         Self::UrlRedeem,
@@ -64,6 +66,7 @@ impl Action {
         Self::ObjectDelete,
         Self::UploadAbort,
         Self::FileConfirm,
+        Self::FileDetach,
         Self::BucketCreate,
         Self::BucketUpdate,
         Self::BucketDelete,
@@ -91,6 +94,7 @@ impl Action {
             Self::ObjectDelete => "object.delete",
             Self::UploadAbort => "upload.abort",
             Self::FileConfirm => "file.confirm",
+            Self::FileDetach => "file.detach",
             Self::BucketCreate => "bucket.create",
             Self::BucketUpdate => "bucket.update",
             Self::BucketDelete => "bucket.delete",

@@ -8,7 +8,9 @@ use crate::{Principal, Service, ServiceError};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
-use valetkey_metadata::{BucketRow, Confirmation, FileRef, FileRow, MetadataError, ObjectRow, ReservationRow};
+use valetkey_metadata::{
+    BucketRow, Confirmation, FileCursor, FileRef, FileRow, FilesQuery, MetadataError, ObjectRow, ReservationRow,
+};
 use valetkey_model::{
     Action, BucketName, FileId, FileNumber, ObjectKey, Region, Retention, Scope, TenantName, Timestamp, shortened,
 };
@@ -96,6 +98,11 @@ impl File {
         }
     }
 
+    /// Its place in the listing of its bucket's files.
+    pub fn cursor(&self) -> FileCursor {
+        FileCursor { created_at: self.created_at, number: self.number }
+    }
+
     /// Its object, if the file is there for good: uploaded, and confirmed where that is needed.
     pub fn ready(&self) -> Option<&Arc<ObjectRow>> {
         self.object.as_ref().filter(|_| self.is_confirmed)
@@ -110,6 +117,15 @@ impl File {
             _ => Ok(()),
         }
     }
+}
+
+/// A page of a tenant's files.
+#[derive(Clone, Debug, Default)]
+pub struct FilePage {
+    /// The files.
+    pub files: Vec<File>,
+    /// After what the next page begins; `None` on the last one.
+    pub next: Option<FileCursor>,
 }
 
 /// Without what has ended by `now`.
@@ -179,6 +195,32 @@ impl Service {
             (false, _) => return Err(NO_FILE),
         }
         Ok(file)
+    }
+
+    /// A page of the tenant's files: those of its bucket of files, whichever protocol they came in by. Scope `object:read`, but for a
+    /// public bucket's.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
+    pub async fn files(&self, principal: &Principal, query: FilesQuery) -> Result<FilePage, ServiceError> {
+        let Some(bucket) = self.listed_bucket(principal).await? else { return Ok(FilePage::default()) };
+        let now = self.now();
+        let page = self.metadata().files(&bucket.name, query, now).await?;
+        let files = page.files.into_iter().filter_map(|row| File::of(bucket.clone(), row, now)).collect();
+        Ok(FilePage { files, next: page.next })
+    }
+
+    /// How many files there are on all pages of [`Service::files`]. In time that grows with them, from an index alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::files`].
+    pub async fn n_files(&self, principal: &Principal, with_pending: bool) -> Result<u64, ServiceError> {
+        match self.listed_bucket(principal).await? {
+            Some(bucket) => Ok(self.metadata().n_files(&bucket.name, with_pending, self.now()).await?),
+            None => Ok(0),
+        }
     }
 
     /// Makes a file's bytes its own: they can no more be replaced with a URL that was given away for uploading it, and stay.
@@ -253,6 +295,27 @@ impl Service {
         File::of(bucket, deleted.await?, now).ok_or(NO_FILE)
     }
 
+    /// Ends a file and keeps its bytes: its ids are nobody's any more, its URLs die, and it is listed no longer; at its bucket and
+    /// key stays an object, of an incarnation of its own, as long as it would have stayed. Without bytes it is deleted. Gives what it
+    /// was. Scope `object:write`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::delete_file`].
+    pub async fn detach_file(&self, principal: &Principal, file: FileRef) -> Result<File, ServiceError> {
+        principal.require(Scope::ObjectWrite)?;
+        let File { id, bucket, key, .. } = self.own_file(principal, file).await?;
+        let left = (FileId::random(self.entropy()), FileNumber::random(self.entropy()));
+        let entry = self.act(principal, Action::FileDetach).of_object(&bucket.name, &key);
+        let (service, its_bucket) = (self.clone(), bucket.name.clone());
+        let detached = self.to_the_end(async move {
+            let detached = service.recording(vec![entry]).detach_file(id, left).await;
+            service.forget_object(&its_bucket, &key);
+            detached
+        });
+        File::of(bucket, detached.await?, self.now()).ok_or(NO_FILE)
+    }
+
     /// Where the bytes of a file are; `None` as long as they are not there for good. A file has one place for ever, so that what
     /// is kept here is never wrong; whether the incarnation is still at that place is for the object's row to say.
     pub(crate) async fn place_of_file(&self, file_id: FileId) -> Result<Option<Place>, ServiceError> {
@@ -286,6 +349,17 @@ impl Service {
             Err(ServiceError::NotOwner) => Err(NO_FILE),
             Err(error) => Err(error),
         }
+    }
+
+    /// The bucket of the principal's tenant's files, if it is there, proved to be one whose files the principal may know.
+    async fn listed_bucket(&self, principal: &Principal) -> Result<Option<Arc<BucketRow>>, ServiceError> {
+        let name = self.files_bucket_name(principal.tenant());
+        let found = self.bucket_row(&name).await?.filter(|bucket| bucket.tenant == *principal.tenant());
+        if found.as_ref().is_some_and(|bucket| bucket.public) {
+            return Ok(found);
+        }
+        principal.require(Scope::ObjectRead)?;
+        if principal.is_within(&name) { Ok(found) } else { Err(ServiceError::OutsideBuckets) }
     }
 
     /// The bucket of the principal's tenant's files, made if it is not there.

@@ -45,7 +45,7 @@ pub use audit::{AuditKey, Measurements};
 pub use bucket::NewBucket;
 pub use config::ServiceConfig;
 pub use error::ServiceError;
-pub use file::{File, NewFile, NewName};
+pub use file::{File, FilePage, NewFile, NewName};
 pub use idempotency::{Attempt, Idempotent, IdempotentCall};
 pub use issue::{Credential, Form, IssueRequest, Issued, Lifetime, LinkSecret, Target};
 pub use parts::{CompletedPart, PartUpload, PartsMismatch, UploadTicket, WrittenPart};
@@ -62,8 +62,8 @@ pub use uploads::UploadPage;
 pub use urls::{ListedUrl, UrlPage, UrlQuery, UrlState};
 pub use valetkey_metadata::{
     ApiKeyRow, AuditChain, AuditCheckpoint, AuditFilter, AuditPage, AuditRow, AuditStretch, BucketPage, BucketRow, Erasure,
-    FileRef, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits, SigningKeyRow, SigningKeyState, Taken,
-    UploadCursor, UploadEntry, UploadLayout, UploadRanges, UploadRow, UrlCursor, UrlRow, UrlTarget,
+    FileCursor, FileRef, FilesQuery, LinkRow, ObjectPage, ObjectRow, Published, RevocationRow, SigningKeyLimits, SigningKeyRow,
+    SigningKeyState, Taken, UploadCursor, UploadEntry, UploadLayout, UploadRanges, UploadRow, UrlCursor, UrlRow, UrlTarget,
 };
 pub use valetkey_objects::{DigestSet, OpenBlob};
 pub use valetkey_signing::{PathRule, parse_raw_file_id, raw_file_id};

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod blobs;
 pub mod buckets;
 pub mod durability;
+pub mod file_listing;
 pub mod files;
 pub mod idempotency;
 pub mod kept;
@@ -164,6 +165,16 @@ macro_rules! metadata_store_suite {
                 a_reservation_ends_in_time
                 of_many_publications_of_a_file_one_incarnation_is_made
                 a_confirmation_races_publications;
+            file_listing:
+                files_come_in_the_order_in_which_they_began
+                files_are_stepped_over
+                a_page_begins_after_a_file_that_is_gone
+                a_file_keeps_its_place
+                ended_files_are_left_out
+                another_buckets_files_are_not_seen
+                ten_thousand_files_come_in_order
+                a_detached_file_leaves_its_object
+                a_new_incarnation_is_listed_again;
             listing:
                 keys_sort_bytewise
                 a_prefix_is_no_pattern
@@ -264,6 +275,7 @@ mod tests {
             include_str!("metadata/blobs.rs"),
             include_str!("metadata/buckets.rs"),
             include_str!("metadata/durability.rs"),
+            include_str!("metadata/file_listing.rs"),
             include_str!("metadata/files.rs"),
             include_str!("metadata/idempotency.rs"),
             include_str!("metadata/ledgers.rs"),

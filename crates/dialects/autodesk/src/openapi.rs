@@ -88,6 +88,7 @@ pub fn openapi() -> OpenApi {
     let piece = objects(piece);
     let piece = transfers(piece);
     let piece = batches(piece);
+    let piece = ranges(piece);
     signed_urls(piece).finish()
 }
 
@@ -233,6 +234,70 @@ fn objects(piece: Piece) -> Piece {
         .operation(HttpMethod::Delete, "/oss/v2/buckets/{bucketKey}/objects/{objectKey}", delete)
         .operation(HttpMethod::Get, "/oss/v2/buckets/{bucketKey}/objects/{objectKey}/details", details)
 }
+
+/// The paths of resumable uploads.
+fn ranges(piece: Piece) -> Piece {
+    let about = "\
+        Ranges of an object in any order, which the `Session-Id` holds together; the last one that was missing makes the object. Each is kept \
+        whole or not at all. What was not touched for a day is thrown away.";
+    let of_range = || {
+        [
+            header::<SessionId>("Session-Id", "What the client calls the upload."),
+            header::<ContentRange>("Content-Range", "Which bytes of how many these are."),
+            header::<Sha1Hex>("x-ads-chunk-sha1", "The SHA-1 that the range must have, in hexadecimal digits."),
+        ]
+    };
+    let accepted = || Answer::empty("More is missing.").with_header::<Sha1Hex>("x-ads-chunk-sha1", "The SHA-1 of the range.");
+    let mistaken = || {
+        let text = "\
+            * `reason`: `Overlapping Ranges`, `Chunk-Length mismatch …` or `Total-Length mismatch …`
+            * as text: `Missing Content-Range header`";
+        (416, Answer::json::<ReasonBody<'_>>(text).or("text/plain").shared_as("autodesk.NoRange"))
+    };
+    let unreadable = || {
+        let text = "* `reason`: a header cannot be read, or `Mismatched checksums`\n* as text: there is no `Session-Id`";
+        (400, Answer::json::<ReasonBody<'_>>(text).or("text/plain"))
+    };
+    let put = writing_api("autodeskPutRange", "Upload a range of an object", &["data:write"], about)
+        .parameters(place())
+        .parameters(of_range())
+        .bytes("The range. Any `Content-Type` is kept as it is.")
+        .answer(200, Answer::json::<ObjectBody>("The object, on stable storage.").with_header::<ETag>("ETag", "The SHA-1 of the bytes."))
+        .answer(202, accepted())
+        .answers(storing())
+        .answers([not_found(), (412, precondition_failed()), mistaken(), unreadable()]);
+    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:write"], "Of an upload that is under way.")
+        .parameters(place())
+        .parameters([path::<SessionId>("sessionId", "What the client calls the upload.")])
+        .answer(202, Answer::empty("It is under way.").with_header::<Text>("Range", "The bytes that are there: `bytes=0-99,200-299`."))
+        .answers([not_found()]);
+    let by_url = Operation::new("autodeskPutResourceRange", "Upload a range with a signed URL", about)
+        .parameters([path::<LinkUuid>("id", "The link secret. It is the whole credential.")])
+        .parameters(of_range())
+        .parameters([query::<Ignored>("region", "Plays no part.")])
+        .bytes("The range. Any `Content-Type` is kept as it is.")
+        .answer(200, Answer::json::<ObjectBody>("The object, without its SHA-1."))
+        .answer(202, accepted())
+        .answers(refusals_at(Place::Writing, refusals_of_writing(), |_, text| Answer::json::<ReasonBody<'_>>(text)))
+        .answers([mistaken(), unreadable()]);
+    let objects = "/oss/v2/buckets/{bucketKey}/objects/{objectKey}";
+    let by_url_path = "/oss/v2/signedresources/{id}/resumable";
+    let any = [path::<Ignored>("id", "Any.")];
+    piece
+        .operation(HttpMethod::Put, &format!("{objects}/resumable"), put)
+        .operation(HttpMethod::Get, &format!("{objects}/status/{{sessionId}}"), show)
+        .operation(HttpMethod::Put, by_url_path, by_url)
+        .operation(HttpMethod::Options, by_url_path, preflight("autodeskOptionsOfResourceRange", "`PUT, OPTIONS`").parameters(any))
+}
+
+schema!(
+    /// The name of an upload: 1 to 1024 printable characters.
+    SessionId = String { examples: ["-4f0a3e"], min_length: Some(1), max_length: Some(1024) }
+);
+schema!(
+    /// A range of a whole.
+    ContentRange = String { examples: ["bytes 0-5242879/10485760"] }
+);
 
 fn transfers(piece: Piece) -> Piece {
     let minutes = || query::<Minutes>("minutesExpiration", "For how many minutes the URLs work.");

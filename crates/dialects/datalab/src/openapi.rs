@@ -1,7 +1,7 @@
 //! What is described of the vendor's API. Statuses of refusals come from the table that answers them.
 
 use crate::errors::told;
-use crate::wire::{ConfirmBody, DeletedBody, DetailBody, DownloadBody, FaultsBody, FileBody, UploadBody};
+use crate::wire::{ConfirmBody, DeletedBody, DetailBody, DownloadBody, FaultsBody, FileBody, ListBody, UploadBody};
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
@@ -13,12 +13,21 @@ use valetkey_http_common::schema;
 use valetkey_model::Refusal;
 
 const ABOUT: &str = "\
-    Datalab's URLs to download files, and what it takes to upload one. Numbers in paths and queries are read as the vendor's framework \
+    Datalab's URLs to download files, and what it takes to upload, list and delete them. Numbers in paths and queries are read as the vendor's framework \
     reads them; `docs/datalab.md` says what differs. URLs that it gives out are native ones, which refuse in this API's words.";
 
 schema!(
     /// Seconds, of which a day has 86400.
     Lifetime = Integer { minimum: Some(1), maximum: Some(86_400), default: Some(3600.into()) }
+);
+
+schema!(
+    /// How many.
+    Limit = Integer { minimum: Some(1), maximum: Some(100), default: Some(50.into()) }
+);
+schema!(
+    /// How many.
+    Offset = Integer { minimum: Some(0), maximum: Some((1_usize << 53) - 1), default: Some(0.into()) }
 );
 
 /// A file to be.
@@ -42,6 +51,12 @@ pub fn status_of(refusal: Refusal) -> u16 {
 /// The vendor's API's piece of the OpenAPI document.
 pub fn openapi() -> OpenApi {
     let new = json!({"filename": "scan.pdf", "content_type": "application/pdf"});
+    let list = api("datalabListFiles", "List files", "object:read")
+        .parameters([
+            query::<Limit>("limit", "How many files at most. Of several, the last counts."),
+            query::<Offset>("offset", "How many files to leave out, from the newest on. Of several, the last counts."),
+        ])
+        .answer(200, Answer::json::<ListBody>("The files, the newest first."));
     let upload = api("datalabUpload", "Get a URL to upload a file", "object:create")
         .json::<NewFileBody>("The file.", true, new)
         .answer(200, Answer::json::<UploadBody>("Its ids, and the URL."))
@@ -63,6 +78,7 @@ pub fn openapi() -> OpenApi {
         .answer(200, Answer::json::<DeletedBody>("It is gone, and every URL to it is dead."))
         .answers([not_found(), no_space()]);
     Piece::new("Datalab", ABOUT)
+        .operation(HttpMethod::Get, "/api/v1/files", list)
         .operation(HttpMethod::Post, "/api/v1/files/upload", upload)
         .operation(HttpMethod::Get, "/api/v1/files/{file_id}/confirm", confirm)
         .operation(HttpMethod::Get, "/api/v1/files/{file_id}/download", download)

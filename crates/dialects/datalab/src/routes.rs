@@ -2,8 +2,8 @@
 
 use crate::errors::{self, ApiError, no_such_file, no_such_path};
 use crate::translate::{
-    confirm_body, deleted_body, download_body, download_request, file_body, file_ref, lifetime, new_file, upload_body,
-    upload_request,
+    confirm_body, deleted_body, download_body, download_request, file_body, file_ref, files_query, lifetime, list_body, new_file,
+    upload_body, upload_request,
 };
 use bytes::Bytes;
 use http::request::Parts;
@@ -73,6 +73,7 @@ impl Datalab {
         // Before all else: without a key nothing is learnt, not even whether a file id could be one.
         let principal = self.principal(parts, connection)?;
         match route {
+            Route::List => self.list(&principal, Query::new(parts.uri.query())).await,
             Route::Upload => self.upload(&principal, parts, body).await,
             Route::Confirm(id) => self.confirm(&principal, id).await,
             Route::Download(id) => self.download(&principal, id, Query::new(parts.uri.query())).await,
@@ -94,6 +95,14 @@ impl Datalab {
             }
             Some(Credential::Basic { .. }) | None => Err(ServiceError::Unauthenticated.into()),
         }
+    }
+
+    /// `GET /api/v1/files`: a page of the files, those that are pending among them.
+    async fn list(&self, principal: &Principal, query: Query<'_>) -> Result<Response<ResponseBody>, ApiError> {
+        let query = files_query(query)?;
+        let page = self.service().files(principal, query).await?;
+        let total = self.service().n_files(principal, query.with_pending).await?;
+        Ok(errors::json(StatusCode::OK, &list_body(&page, query, total)))
     }
 
     /// `POST /api/v1/files/upload`: a file that has its ids, and a URL for its bytes.
@@ -150,6 +159,7 @@ impl Datalab {
 /// A call, with the raw file id that its path has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
+    List,
     Upload,
     Confirm(&'a str),
     Download(&'a str),
@@ -161,6 +171,8 @@ impl<'a> Route<'a> {
     /// The call that a method and the raw segments below `/api/v1/files` are.
     fn of(method: &Method, segments: &[&'a str]) -> Result<Self, ApiError> {
         match (method, segments) {
+            (&Method::GET, []) => Ok(Self::List),
+            (_, []) => Err(ApiError::Method("GET")),
             (&Method::POST, ["upload"]) => Ok(Self::Upload),
             (_, ["upload"]) => Err(ApiError::Method("POST")),
             (_, [""] | ["", ..]) => Err(no_such_path()),
@@ -218,6 +230,10 @@ mod tests {
             });
             assert_eq!(found, expected, "{method} {segments:?}");
         };
+        check("GET", &[], Ok(Route::List));
+        for method in ["HEAD", "POST", "DELETE", "OPTIONS"] {
+            check(method, &[], Err("GET"));
+        }
         check("POST", &["upload"], Ok(Route::Upload));
         check("GET", &["5"], Ok(Route::Show("5")));
         check("DELETE", &["5"], Ok(Route::Delete("5")));
@@ -233,7 +249,7 @@ mod tests {
             check(method, &["5", "download"], Err("GET"));
         }
         for segments in
-            [&[][..], &[""], &["", "download"], &["5", ""], &["5", "Download"], &["5", "download", ""], &["5", "download", "x"]]
+            [&[""][..], &["", "download"], &["5", ""], &["5", "Download"], &["5", "download", ""], &["5", "download", "x"]]
         {
             check("GET", segments, Err("404"));
         }

@@ -4,7 +4,7 @@
 //! read as it reads them, and faults are told in its words.
 
 use crate::errors::{ApiError, unreadable_body};
-use crate::wire::{ConfirmBody, Ctx, DeletedBody, DownloadBody, FaultBody, FileBody, Loc, UploadBody, UploadStatus};
+use crate::wire::{ConfirmBody, Ctx, DeletedBody, DownloadBody, FaultBody, FileBody, ListBody, Loc, UploadBody, UploadStatus};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -16,20 +16,22 @@ use valetkey_http_common::path::decode;
 use valetkey_http_common::public_url::PublicUrl;
 use valetkey_http_common::query::Query;
 use valetkey_model::{Dialect, Disposition, FileNumber, Permission, PutMode, Terms, Timestamp};
-use valetkey_service::{Credential, File, FileRef, Form, IssueRequest, Issued, Lifetime, NewFile, ObjectRow, Target};
+use valetkey_service::{
+    Credential, File, FilePage, FileRef, FilesQuery, Form, IssueRequest, Issued, Lifetime, NewFile, ObjectRow, Target,
+};
 
-/// How many seconds a URL lives if nothing is said.
-const DEFAULT_SECONDS: i64 = 3600;
-/// For how many seconds a URL lives at most.
-const MAX_SECONDS: i64 = 86_400;
+/// For how many seconds a URL lives.
+const EXPIRES_IN: Parameter = Parameter { name: "expires_in", default: 3600, least: 1, most: 86_400 };
+/// How many files a page has at most.
+const LIMIT: Parameter = Parameter { name: "limit", default: 50, least: 1, most: 100 };
+/// How many files come before a page: as many as JSON's numbers are exact for.
+const OFFSET: Parameter = Parameter { name: "offset", default: 0, least: 0, most: (1 << 53) - 1 };
 /// How long an upload URL lives.
 const UPLOAD_LIFETIME: Duration = Duration::from_secs(3600);
 /// How long a file waits for its bytes and for being confirmed.
 const KEEP_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Where a file's id stands.
 const FILE_ID: [Loc; 2] = [Loc::Name("path"), Loc::Name("file_id")];
-/// Where a lifetime stands.
-const EXPIRES_IN: [Loc; 2] = [Loc::Name("query"), Loc::Name("expires_in")];
 /// Where a body stands.
 const BODY: [Loc; 1] = [Loc::Name("body")];
 /// The longest number that is read, in characters.
@@ -46,27 +48,54 @@ pub(crate) fn file_ref(raw: &str) -> Result<Option<FileRef>, FaultBody> {
     Ok(u64::try_from(number).ok().and_then(FileNumber::new).map(FileRef::Number))
 }
 
-/// For how long a URL is to live. Of several `expires_in` the last counts.
+/// For how long a URL is to live.
 pub(crate) fn lifetime(query: Query<'_>) -> Result<Duration, FaultBody> {
-    let seconds = match query.last_form_value("expires_in") {
-        Ok(None) => DEFAULT_SECONDS,
-        Ok(Some(text)) => {
-            let found = |fault: FaultBody| fault.found(text.as_ref());
-            within_a_day(integer(&text).map_err(|fault| found(fault.at(&EXPIRES_IN)))?).map_err(found)?
-        }
-        Err(_) => return Err(NotAnInteger::Text.at(&EXPIRES_IN)),
-    };
-    // Whatever is within the limits is positive.
-    Ok(Duration::from_secs(seconds.unsigned_abs()))
+    Ok(Duration::from_secs(EXPIRES_IN.of(query)?))
 }
 
-fn within_a_day(seconds: i64) -> Result<i64, FaultBody> {
-    let (r#type, msg, limit) = match seconds {
-        ..1 => ("greater_than_equal", "Input should be greater than or equal to 1", Ctx::Ge(1)),
-        1..=MAX_SECONDS => return Ok(seconds),
-        _ => ("less_than_equal", "Input should be less than or equal to 86400", Ctx::Le(MAX_SECONDS)),
-    };
-    Err(FaultBody::new(r#type, &EXPIRES_IN, msg).about(limit))
+/// The page that is asked for.
+pub(crate) fn files_query(query: Query<'_>) -> Result<FilesQuery, ApiError> {
+    match (LIMIT.of(query), OFFSET.of(query)) {
+        (Ok(limit), Ok(skip)) => Ok(FilesQuery {
+            with_pending: true,
+            oldest_first: false,
+            after: None,
+            skip,
+            // Whatever is within the limits is small.
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }),
+        (limit, offset) => Err(ApiError::Faults([limit.err(), offset.err()].into_iter().flatten().collect())),
+    }
+}
+
+/// A whole number in a query, of which the last one counts.
+struct Parameter {
+    name: &'static str,
+    default: u64,
+    least: i64,
+    most: i64,
+}
+
+impl Parameter {
+    fn of(&self, query: Query<'_>) -> Result<u64, FaultBody> {
+        let loc = [Loc::Name("query"), Loc::Name(self.name)];
+        let text = match query.last_form_value(self.name) {
+            Ok(None) => return Ok(self.default),
+            Ok(Some(text)) => text,
+            Err(_) => return Err(NotAnInteger::Text.at(&loc)),
+        };
+        let number = integer(&text).map_err(|fault| fault.at(&loc).found(text.as_ref()))?;
+        let (r#type, word, limit, ctx) = if number < self.least {
+            ("greater_than_equal", "greater", self.least, Ctx::Ge(self.least))
+        } else if number > self.most {
+            ("less_than_equal", "less", self.most, Ctx::Le(self.most))
+        } else {
+            // Whatever is within the limits is not negative.
+            return Ok(number.unsigned_abs());
+        };
+        let msg = format!("Input should be {word} than or equal to {limit}");
+        Err(FaultBody::new(r#type, &loc, msg).found(text.as_ref()).about(ctx))
+    }
 }
 
 /// Why a text is not an integer.
@@ -245,6 +274,10 @@ pub(crate) fn file_body(file: &File) -> FileBody {
     }
 }
 
+pub(crate) fn list_body(page: &FilePage, query: FilesQuery, total: u64) -> ListBody {
+    ListBody { files: page.files.iter().map(file_body).collect(), total, limit: query.limit, offset: query.skip }
+}
+
 pub(crate) fn deleted_body(file: &File) -> DeletedBody {
     DeletedBody { success: true, message: format!("File {} deleted successfully", file.number.get()) }
 }
@@ -419,6 +452,47 @@ mod tests {
         }
         check("expires_in", Err(("int_parsing", json!(["", null]))));
         check("expires_in=%ff", Err(("int_parsing", json!([null, null]))));
+    }
+
+    #[test]
+    fn pages() {
+        let check = |query: &str, expected: Result<(u32, u64), Value>| {
+            let found = files_query(Query::new(Some(query))).map(|query| {
+                assert_eq!((query.with_pending, query.oldest_first, query.after), (true, false, None));
+                (query.limit, query.skip)
+            });
+            let found = found.map_err(|error| match error {
+                ApiError::Faults(faults) => json!(faults),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, expected, "{query}");
+        };
+        check("", Ok((50, 0)));
+        check("limit=1&offset=9007199254740991&x=y", Ok((1, (1 << 53) - 1)));
+        check("limit=100.0&offset=%2B05", Ok((100, 5)));
+        check("limit=x&limit=7", Ok((7, 0)));
+        let fault = |r#type: &str, name: &str, msg: &str, input: &str, ctx: Value| {
+            let mut fault = json!({ "type": r#type, "loc": ["query", name], "msg": msg, "input": input });
+            if !ctx.is_null() {
+                fault["ctx"] = ctx;
+            }
+            fault
+        };
+        let (ge, le) = ("greater_than_equal", "less_than_equal");
+        let least = |name: &str, input: &str, ge_: i64| {
+            fault(ge, name, &format!("Input should be greater than or equal to {ge_}"), input, json!({ "ge": ge_ }))
+        };
+        let most = |name: &str, input: &str, le_: i64| {
+            fault(le, name, &format!("Input should be less than or equal to {le_}"), input, json!({ "le": le_ }))
+        };
+        let text = |name: &str, input: &str| {
+            let msg = "Input should be a valid integer, unable to parse string as an integer";
+            fault("int_parsing", name, msg, input, Value::Null)
+        };
+        check("limit=0", Err(json!([least("limit", "0", 1)])));
+        check("limit=101&offset=-1", Err(json!([most("limit", "101", 100), least("offset", "-1", 0)])));
+        check("offset=99999999999999999999", Err(json!([most("offset", "99999999999999999999", (1 << 53) - 1)])));
+        check("limit=ten&offset=", Err(json!([text("limit", "ten"), text("offset", "")])));
     }
 
     /// What is said of a body, as JSON.

@@ -95,6 +95,23 @@ pub(crate) struct FileBody {
     pub(crate) created: String,
 }
 
+/// A page of files.
+#[derive(Serialize, ToSchema)]
+#[schema(as = datalab::Files)]
+pub(crate) struct ListBody {
+    /// The files, the newest first; those that are pending among them.
+    pub(crate) files: Vec<FileBody>,
+    /// How many there are on all pages.
+    #[schema(minimum = 0)]
+    pub(crate) total: u64,
+    /// How many a page has at most.
+    #[schema(minimum = 1, maximum = 100)]
+    pub(crate) limit: u32,
+    /// How many come before the first of these.
+    #[schema(minimum = 0)]
+    pub(crate) offset: u64,
+}
+
 /// That a file is gone.
 #[derive(Serialize, ToSchema)]
 #[schema(as = datalab::Deleted)]

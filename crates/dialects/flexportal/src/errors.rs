@@ -35,6 +35,8 @@ pub(crate) enum Code {
     InvalidSignature,
     /// The URL works no longer, or not yet.
     UrlExpired,
+    /// The file could not be deleted, for want of a store.
+    DeleteFailed,
     /// The method is not for this path or URL.
     MethodNotAllowed,
     /// The client asks too often.
@@ -54,6 +56,7 @@ impl Code {
             Self::ValidationError => "VALIDATION_ERROR",
             Self::InvalidSignature => "INVALID_SIGNATURE",
             Self::UrlExpired => "URL_EXPIRED",
+            Self::DeleteFailed => "DELETE_FAILED",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::TooManyRequests => "TOO_MANY_REQUESTS",
             Self::Unavailable => "UNAVAILABLE",
@@ -66,6 +69,8 @@ impl Code {
 pub(crate) enum ApiError {
     /// A use case failed.
     Service(ServiceError),
+    /// The same, of a deletion.
+    Deletion(ServiceError),
     /// There is no credential, or none that can be read.
     Credential(Code, Cow<'static, str>),
     /// `Tenant-ID` is missing, or not the tenant of the credential.
@@ -117,6 +122,13 @@ impl ApiError {
     pub(crate) fn answer(self) -> Response<ResponseBody> {
         let answer = match self {
             Self::Service(error) => service(error),
+            Self::Deletion(error) => match error.as_refusal() {
+                refusal @ (Refusal::Unavailable | Refusal::NoSpace) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a file could not be deleted for want of a store");
+                    refused_as(refusal, Code::DeleteFailed)
+                }
+                _ => service(error),
+            },
             Self::Credential(code, message) => unauthenticated(code, &message),
             Self::Tenant => {
                 let message = "the header `Tenant-ID` must be there once and name the tenant of the credential";
@@ -176,7 +188,11 @@ fn invalid(details: &[Detail]) -> Response<ResponseBody> {
 
 /// The answer to a refused request: on a signed URL, and where a call meets a refusal.
 pub(crate) fn refused(refusal: Refusal) -> Response<ResponseBody> {
-    let (status, code) = row(refusal);
+    refused_as(refusal, row(refusal).1)
+}
+
+fn refused_as(refusal: Refusal, code: Code) -> Response<ResponseBody> {
+    let status = row(refusal).0;
     let mut answer = match code {
         Code::ValidationError => fault(status, refusal.sentence(), refusal.told_as()),
         _ => told(status, code, refusal.sentence(), &[]),
@@ -303,6 +319,19 @@ mod tests {
         }
         let hidden = ServiceError::Unavailable { source: "/secret/path".into() };
         check(hidden, 503, "UNAVAILABLE", "the server cannot answer at present; try again later");
+    }
+
+    #[test]
+    fn a_deletion_that_fails_has_a_code_of_its_own() {
+        let check = |error: ServiceError, status: u16, code: &str| {
+            let answer = ApiError::Deletion(error).answer();
+            assert_eq!((answer.status().as_u16(), answer.headers().contains_key(RETRY_AFTER)), (status, status == 503));
+            assert_eq!(body(answer)["error"]["code"], code);
+        };
+        check(ServiceError::Unavailable { source: "/secret/path".into() }, 503, "DELETE_FAILED");
+        check(ServiceError::Refused(Refusal::NoSpace), 507, "DELETE_FAILED");
+        check(ServiceError::NotFound { what: "file" }, 404, "NOT_FOUND");
+        check(ServiceError::MissingScope { scope: valetkey_model::Scope::ObjectWrite }, 403, "INSUFFICIENT_PERMISSIONS");
     }
 
     #[test]

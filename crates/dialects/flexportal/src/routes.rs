@@ -1,8 +1,9 @@
 //! What is where.
 
 use crate::errors::{ApiError, Code, json};
+use crate::translate::files::{StartAfter, deleted_answer, file_body, files_query, keeps_bytes, list_answer, list_request};
 use crate::translate::{
-    Action, ExpiresAtForm, UrlRequest, file_id, new_file, read_request, url_answer, url_body, url_request, write_request,
+    Action, ExpiresAtForm, UrlRequest, file_id, json_body, new_file, read_request, url_answer, url_request, write_request,
 };
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
@@ -15,7 +16,9 @@ use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{SignedUrls, receive_whole};
 use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::path::decode;
 use valetkey_http_common::public_url::PublicUrls;
+use valetkey_http_common::query::Query;
 use valetkey_http_common::{cors, security};
 use valetkey_model::{Disposition, Refusal, Scope};
 use valetkey_service::{File, FileRef, IssueRequest, Issued, Principal, Service, ServiceError};
@@ -81,11 +84,14 @@ impl FlexPortal {
         path: &str,
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
-        match (&parts.method, path) {
-            (&Method::OPTIONS, _) => Ok(preflight(parts)),
-            (&Method::POST, "/v1/files/url") => self.sign(parts, body, connection).await,
-            (_, "/v1/files/url") => Err(ApiError::Method("POST, OPTIONS")),
-            _ => Err(ApiError::NoSuchPath),
+        match (Route::of(path), &parts.method) {
+            (route, &Method::OPTIONS) => Ok(preflight(parts, route)),
+            (Some(Route::Files), &Method::GET) => self.list(parts, connection).await,
+            (Some(Route::Url), &Method::POST) => self.sign(parts, body, connection).await,
+            (Some(Route::File(id)), &Method::GET) => self.show(parts, id, connection).await,
+            (Some(Route::File(id)), &Method::DELETE) => self.delete(parts, id, body, connection).await,
+            (Some(route), _) => Err(ApiError::Method(route.methods())),
+            (None, _) => Err(ApiError::NoSuchPath),
         }
     }
 
@@ -122,7 +128,7 @@ impl FlexPortal {
         connection: &ConnectionInfo,
     ) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(parts, connection)?;
-        let UrlRequest { action, lifetime } = url_request(url_body(&parts.headers, &whole(body).await?)?)?;
+        let UrlRequest { action, lifetime } = url_request(json_body(&parts.headers, &whole(body).await?)?)?;
         let (file, issued) = match action {
             Action::Read { file_id, disposition } => self.sign_read(&principal, &file_id, disposition, lifetime).await?,
             Action::Upload { file_name, content_type } => {
@@ -135,6 +141,49 @@ impl FlexPortal {
         };
         let FlexPortalContext { public_urls, expires_at, .. } = &self.context;
         Ok(json(StatusCode::OK, &url_answer(&file, &issued, public_urls, *expires_at)))
+    }
+
+    /// `GET /v1/files`: a page of the files that are there.
+    async fn list(&self, parts: &Parts, connection: &ConnectionInfo) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts, connection)?;
+        let asked = list_request(Query::new(parts.uri.query()))?;
+        let after = match &asked.start_after {
+            None => None,
+            Some(StartAfter::Cursor(cursor)) => Some(*cursor),
+            Some(StartAfter::File(id)) => match self.service().file(&principal, FileRef::Id(*id)).await {
+                Ok(file) => Some(file.cursor()),
+                Err(ServiceError::NotFound { .. }) => return Err(asked.no_such_start()),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let page = self.service().files(&principal, files_query(&asked, after)).await?;
+        Ok(json(StatusCode::OK, &list_answer(&page, asked)))
+    }
+
+    /// `GET /v1/files/{fileId}`.
+    async fn show(&self, parts: &Parts, id: &str, connection: &ConnectionInfo) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts, connection)?;
+        let file = self.service().file(&principal, file_at(id)?).await?;
+        let body = file_body(&file).ok_or(ServiceError::NotFound { what: "file" })?;
+        Ok(json(StatusCode::OK, &body))
+    }
+
+    /// `DELETE /v1/files/{fileId}`: the file, and its bytes if nothing else is said.
+    async fn delete(
+        &self,
+        parts: &Parts,
+        id: &str,
+        body: RequestBody,
+        connection: &ConnectionInfo,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(parts, connection)?;
+        let keeps_bytes = keeps_bytes(&parts.headers, &whole(body).await?)?;
+        let file = file_at(id)?;
+        let deleted = match keeps_bytes {
+            true => self.service().detach_file(&principal, file).await,
+            false => self.service().delete_file(&principal, file).await,
+        };
+        Ok(json(StatusCode::OK, &deleted_answer(&deleted.map_err(ApiError::Deletion)?, keeps_bytes)))
     }
 
     async fn sign_read(
@@ -160,10 +209,52 @@ impl FlexPortal {
     }
 }
 
-fn preflight(parts: &Parts) -> Response<ResponseBody> {
+/// The file that a raw segment of a path names.
+fn file_at(segment: &str) -> Result<FileRef, ServiceError> {
+    let id = decode(segment).map_err(|_| ServiceError::NotFound { what: "file" })?;
+    Ok(FileRef::Id(file_id(&id)?))
+}
+
+/// What a path is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Files,
+    Url,
+    /// With the raw id.
+    File(&'a str),
+}
+
+impl<'a> Route<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        match path.strip_prefix("/v1/files")? {
+            "" => Some(Self::Files),
+            "/url" => Some(Self::Url),
+            rest => rest.strip_prefix('/').filter(|id| !id.is_empty() && !id.contains('/')).map(Self::File),
+        }
+    }
+
+    /// As `Allow` has them.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Files => "GET, OPTIONS",
+            Self::Url => "POST, OPTIONS",
+            Self::File(_) => "GET, DELETE, OPTIONS",
+        }
+    }
+}
+
+/// What a page may do; where there is nothing, it may ask and be told so.
+fn preflight(parts: &Parts, route: Option<Route<'_>>) -> Response<ResponseBody> {
+    use valetkey_model::Method::{Delete, Get, Post};
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = StatusCode::NO_CONTENT;
-    cors::preflight(&parts.headers, &[valetkey_model::Method::Post], answer.headers_mut());
+    let methods: &[_] = match route {
+        Some(Route::Files) => &[Get],
+        Some(Route::Url) => &[Post],
+        Some(Route::File(_)) => &[Get, Delete],
+        None => &[Get, Post, Delete],
+    };
+    cors::preflight(&parts.headers, methods, answer.headers_mut());
     answer
 }
 
@@ -174,6 +265,28 @@ async fn whole(body: RequestBody) -> Result<Bytes, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_paths_are_of() {
+        for (path, expected) in [
+            ("/v1/files", Some(Route::Files)),
+            ("/v1/files/url", Some(Route::Url)),
+            ("/v1/files/file_abc123", Some(Route::File("file_abc123"))),
+            ("/v1/files/Url", Some(Route::File("Url"))),
+            ("/v1/files/a%2Fb", Some(Route::File("a%2Fb"))),
+            ("/v1/files/", None),
+            ("/v1/files//", None),
+            ("/v1/files/url/", None),
+            ("/v1/files/a/b", None),
+            ("/v1/filesystem", None),
+        ] {
+            assert_eq!(Route::of(path), expected, "{path}");
+        }
+        for route in [Route::Files, Route::Url, Route::File("x")] {
+            let parts = Request::builder().body(()).unwrap().into_parts().0;
+            assert_eq!(preflight(&parts, Some(route)).headers()["allow"], route.methods());
+        }
+    }
 
     #[test]
     fn paths() {

@@ -1,10 +1,13 @@
 //! Between the wire and the use cases.
 
+pub(crate) mod files;
+
 use crate::errors::ApiError;
 use crate::wire::{Detail, ExpiresAt, UrlAnswer, UrlBody};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_TYPE, HeaderMap};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -77,8 +80,8 @@ pub(crate) enum Action {
     Upload { file_name: String, content_type: Option<String> },
 }
 
-/// The JSON of a body.
-pub(crate) fn url_body(headers: &HeaderMap, bytes: &[u8]) -> Result<UrlBody, ApiError> {
+/// The JSON object of a body.
+pub(crate) fn json_body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::body("invalid_content_type", "the header `Content-Type` must be `application/json`"));
     }
@@ -305,7 +308,7 @@ mod tests {
     fn asked(text: &str) -> Result<UrlRequest, Vec<(&'static str, &'static str)>> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        url_body(&headers, text.as_bytes()).and_then(url_request).map_err(|error| match error {
+        json_body(&headers, text.as_bytes()).and_then(url_request).map_err(|error| match error {
             ApiError::Invalid(details) => details.into_iter().map(|detail| (detail.path, detail.code)).collect(),
             other => panic!("{other:?}"),
         })
@@ -386,7 +389,7 @@ mod tests {
         let ask = |ignored: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            url_body(&headers, &[b"{\"fileId\": \"a\", \"x\": ", ignored, b"}"].concat())
+            json_body::<UrlBody>(&headers, &[b"{\"fileId\": \"a\", \"x\": ", ignored, b"}"].concat())
         };
         for fine in [&br#""\ud83d\ude00""#[..], r#"{"😀": [null, 1e300, "\u0000"]}"#.as_bytes()] {
             assert!(ask(fine).is_ok(), "{fine:?}");

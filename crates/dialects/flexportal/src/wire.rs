@@ -68,6 +68,132 @@ pub(crate) enum ExpiresAt {
     Iso(String),
 }
 
+/// `DELETE /v1/files/{fileId}`, where it has a body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeleteBody {
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) delete_from_storage: Option<Value>,
+}
+
+/// A file, under the names of the vendor's schema and under those of its prose. What is not known of a file is the empty text.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = flexportal::File)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FileBody {
+    /// Its id.
+    #[schema(pattern = "^file_[-_A-Za-z0-9]{22}$")]
+    pub(crate) file_id: String,
+    /// Whose it is.
+    pub(crate) tenant_id: String,
+    /// Always empty: there are no orders here.
+    pub(crate) order_id: &'static str,
+    /// Always empty: there are no customers here.
+    pub(crate) customer_id: &'static str,
+    /// Always `document`: what was uploaded.
+    pub(crate) r#type: &'static str,
+    /// The same as `type`.
+    pub(crate) file_type: &'static str,
+    /// Always `uploaded`.
+    pub(crate) category: &'static str,
+    /// Its name.
+    #[schema(min_length = 1)]
+    pub(crate) filename: String,
+    /// The same as `filename`.
+    #[schema(min_length = 1)]
+    pub(crate) file_name: String,
+    /// The same as `filename`.
+    #[schema(min_length = 1)]
+    pub(crate) original_filename: String,
+    /// Its media type.
+    #[schema(min_length = 1)]
+    pub(crate) content_type: String,
+    /// The same as `contentType`.
+    #[schema(min_length = 1)]
+    pub(crate) mime_type: String,
+    /// How many bytes it has.
+    #[schema(value_type = schemas::Bytes)]
+    pub(crate) file_size: u64,
+    /// The same as `fileSize`.
+    #[schema(value_type = schemas::Bytes)]
+    pub(crate) size: u64,
+    /// Bucket and object key.
+    pub(crate) storage_path: String,
+    /// Always empty.
+    pub(crate) uploaded_by: &'static str,
+    /// When the upload was asked for.
+    #[schema(value_type = schemas::Instant)]
+    pub(crate) created_at: String,
+    /// When its bytes came.
+    #[schema(value_type = schemas::Instant)]
+    pub(crate) updated_at: String,
+    /// Always empty.
+    pub(crate) metadata: NoMetadata,
+}
+
+/// An empty object.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = flexportal::Metadata)]
+pub(crate) struct NoMetadata {}
+
+/// A page of files, by cursor as by offset.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = flexportal::Files)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListAnswer {
+    /// The files whose bytes are there.
+    pub(crate) files: Vec<FileBody>,
+    /// How many these are.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(crate) count: usize,
+    /// How many a page has at most.
+    #[schema(minimum = 1, maximum = 100)]
+    pub(crate) limit: u32,
+    /// How many were left out before the first of these.
+    #[schema(minimum = 0)]
+    pub(crate) offset: u64,
+    /// What was asked for.
+    pub(crate) filters: Filters,
+    /// Whether there are more.
+    pub(crate) has_more: bool,
+    /// The `startAfter` of the next page; `null` on the last one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Which files are asked for: all that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = flexportal::Filters)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Filters {
+    /// Of this order.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_id: Option<String>,
+    /// Of this type.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) r#type: Option<String>,
+    /// Of this customer.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_id: Option<String>,
+}
+
+/// That a file is gone.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = flexportal::Deleted)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeletedAnswer {
+    /// Always `true`.
+    pub(crate) success: bool,
+    /// A sentence; where the bytes stay, it says where.
+    #[schema(min_length = 1)]
+    pub(crate) message: String,
+    /// The id that it had.
+    #[schema(pattern = "^file_[-_A-Za-z0-9]{22}$")]
+    pub(crate) file_id: String,
+}
+
 /// What an upload to a signed URL is answered.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

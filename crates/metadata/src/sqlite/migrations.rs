@@ -62,8 +62,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         oldest_binary: "0.1.0",
     },
     Migration {
-        name: "20261121T2240_user_metadata",
-        text: include_str!("../migrations/sqlite/20261121T2240_user_metadata.sql"),
+        name: "20261121T2230_files_listed",
+        text: include_str!("../migrations/sqlite/20261121T2230_files_listed.sql"),
         oldest_binary: "0.1.0",
     },
 ];

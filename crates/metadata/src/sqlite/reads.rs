@@ -2,7 +2,10 @@
 
 use super::fault::Fault;
 use super::rows;
-use crate::{BucketPage, FileRef, FileRow, GrantKey, ObjectPage, PieceRow, UploadCursor, UploadEntry, UploadRow, statements};
+use crate::{
+    BucketPage, FileRef, FileRow, FileRowPage, FilesQuery, GrantKey, ObjectPage, PieceRow, UploadCursor, UploadEntry, UploadRow,
+    statements,
+};
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use valetkey_model::{BlobId, BucketName, Region, SecretDigest, TenantName, Timestamp, UploadId};
@@ -86,6 +89,39 @@ pub(super) fn file(connection: &Connection, file: FileRef) -> Result<FileRow, Fa
             object: rows::first(connection, statements::OBJECT_BY_FILE_NUMBER, [number.get()], rows::object)?,
         },
     })
+}
+
+/// A page of a bucket's files: their places from the indexes alone, then what there is of each.
+pub(super) fn files(
+    connection: &Connection,
+    bucket: &BucketName,
+    query: FilesQuery,
+    now: Timestamp,
+) -> Result<FileRowPage, Fault> {
+    let text = match (query.with_pending, query.oldest_first) {
+        (true, false) => statements::FILES_NEWEST_FIRST,
+        (true, true) => statements::FILES_OLDEST_FIRST,
+        (false, false) => statements::READY_FILES_NEWEST_FIRST,
+        (false, true) => statements::READY_FILES_OLDEST_FIRST,
+    };
+    let (created_at, number) = match (query.after, query.oldest_first) {
+        (Some(after), _) => (after.created_at.as_micros(), i64::try_from(after.number.get()).unwrap_or(i64::MAX)),
+        (None, false) => (i64::MAX, i64::MAX),
+        (None, true) => (i64::MIN, i64::MIN),
+    };
+    let (one_more, skip) = (i64::from(query.limit) + 1, i64::try_from(query.skip).unwrap_or(i64::MAX));
+    let values = params![bucket.as_str(), now.as_micros(), created_at, number, one_more, skip];
+    let snapshot = connection.unchecked_transaction()?;
+    let mut places = rows::all(&snapshot, text, values, rows::file_cursor)?;
+    let more = places.len() > query.limit as usize;
+    places.truncate(query.limit as usize);
+    let files = places.iter().map(|place| file(&snapshot, FileRef::Number(place.number))).collect::<Result<_, Fault>>()?;
+    Ok(FileRowPage { files, next: places.last().copied().filter(|_| more) })
+}
+
+pub(super) fn n_files(connection: &Connection, bucket: &BucketName, with_pending: bool, now: Timestamp) -> Result<u64, Fault> {
+    let text = if with_pending { statements::N_FILES } else { statements::N_READY_FILES };
+    Ok(rows::first(connection, text, params![bucket.as_str(), now.as_micros()], |row| Ok(row.get(0)?))?.unwrap_or(0))
 }
 
 pub(super) fn known_blobs(connection: &Connection, blobs: &[BlobId]) -> Result<HashSet<BlobId>, Fault> {

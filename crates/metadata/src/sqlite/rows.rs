@@ -2,8 +2,8 @@
 
 use super::fault::Fault;
 use crate::{
-    ApiKeyRow, BucketRow, LinkRow, ObjectRow, PieceRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow, UploadLayout,
-    UploadRanges, UploadRow,
+    ApiKeyRow, BucketRow, FileCursor, LinkRow, ObjectRow, PieceRow, ReservationRow, SigningKeyRow, SigningKeyState, TenantRow,
+    UploadLayout, UploadRanges, UploadRow,
 };
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
@@ -229,6 +229,10 @@ pub(super) fn reservation(row: &Row<'_>) -> Result<ReservationRow, Fault> {
         created_at: instant(row, 9)?,
         expires_at: instant(row, 10)?,
     })
+}
+
+pub(super) fn file_cursor(row: &Row<'_>) -> Result<FileCursor, Fault> {
+    Ok(FileCursor { created_at: instant(row, 0)?, number: file_number(row, 1)? })
 }
 
 pub(super) fn insert_reservation(connection: &Connection, text: &str, row: &ReservationRow) -> Result<(), Fault> {

@@ -92,6 +92,26 @@ fn no_statement_reads_a_whole_table() {
     }
 }
 
+#[test]
+fn what_a_page_of_files_steps_over_is_not_read() {
+    let (directory, _store) = open();
+    let connection = Connection::open(directory.path().join("metadata.db")).unwrap();
+    let of_files = statements::ALL.iter().filter(|(name, _)| name.contains("FILES_") || name.ends_with("_FILES"));
+    let mut n_searches = 0;
+    for (name, text) in of_files {
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+        let mut rows = explained.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let step: String = row.get(3).unwrap();
+            if ["SEARCH objects ", "SEARCH reservations "].iter().any(|search| step.starts_with(search)) {
+                assert!(step.contains("USING COVERING INDEX"), "{name}: {step}");
+                n_searches += 1;
+            }
+        }
+    }
+    assert_eq!(n_searches, 9, "two for all files, one for those that are ready");
+}
+
 #[tokio::test]
 async fn a_page_costs_the_same_wherever_it_begins() {
     let (directory, store) = open();

@@ -326,6 +326,21 @@ pub(super) fn delete_file(connection: &Connection, file: FileId, now: Timestamp)
     Ok(deleted)
 }
 
+pub(super) fn detach_file(
+    connection: &Connection,
+    file: FileId,
+    (left_id, left_number): (FileId, FileNumber),
+) -> Result<FileRow, Fault> {
+    let ended = reads::file(connection, FileRef::Id(file))?;
+    rows::execute(connection, statements::DELETE_RESERVATION, [file.as_bytes()])?;
+    if let Some(object) = &ended.object {
+        let left_number = free_number(connection, left_number)?;
+        let values = params![left_id.as_bytes(), left_number.get(), object.bucket.as_str(), object.key.as_str()];
+        rows::execute(connection, statements::DETACH_OBJECT, values).map_err(|fault| fault.if_taken("file"))?;
+    }
+    Ok(ended)
+}
+
 pub(super) fn record_digests(connection: &Connection, blob: BlobId, sha1: &[u8; 20], md5: &[u8; 16]) -> Result<(), Fault> {
     rows::execute(connection, statements::RECORD_DIGESTS, params![sha1, md5, blob.as_bytes()]).map(drop)
 }

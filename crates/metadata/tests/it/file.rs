@@ -127,7 +127,7 @@ async fn a_newer_schema_is_refused() {
     by_hand.execute(newer, []).unwrap();
     drop(by_hand);
     let error = open(&directory.file()).err().unwrap().to_string();
-    for part in ["20991231T2359_newer", "`77.0.0` or newer", env!("CARGO_PKG_VERSION"), "20261121T2240_user_metadata"] {
+    for part in ["20991231T2359_newer", "`77.0.0` or newer", env!("CARGO_PKG_VERSION"), "20261121T2230_files_listed"] {
         assert!(error.contains(part), "{error}");
     }
 }

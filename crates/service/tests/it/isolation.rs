@@ -364,6 +364,8 @@ async fn tried(world: &World, thief: &Principal, loot: &Loot<'_>) -> Vec<(&'stat
     let stolen = NewName { name: "stolen".to_owned(), content_type: None };
     note("confirm by id", told(&service.confirm_file(thief, by_id, Some(stolen)).await));
     note("confirm by number", told(&service.confirm_file(thief, by_number, None).await));
+    note("detach file by id", told(&service.detach_file(thief, by_id).await));
+    note("detach file by number", told(&service.detach_file(thief, by_number).await));
     note("delete file by id", told(&service.delete_file(thief, by_id).await));
     note("delete file by number", told(&service.delete_file(thief, by_number).await));
     note("delete object", told(&service.delete_object(thief, bucket, key).await));

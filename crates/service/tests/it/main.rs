@@ -7,6 +7,7 @@ mod audit;
 mod authenticate;
 mod copy;
 mod explain;
+mod file_listing;
 mod files;
 mod hang_up;
 mod idempotency;

@@ -5,8 +5,9 @@ use super::{MetadataBackend, Trial, name};
 use crate::{FixedClock, SeededEntropy};
 use std::num::NonZeroU32;
 use valetkey_metadata::{
-    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow, Personal,
-    PieceRow, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow, UrlTarget,
+    ApiKeyRow, AuditChain, AuditEntry, BucketRow, FileRef, FilesQuery, GrantKey, IdempotentCallKey, IdempotentCallRow, LinkRow,
+    Personal, PieceRow, Publication, ReservationRow, RevocationRow, SigningKeyRow, Taken, TenantRow, UploadRow, UrlRow,
+    UrlTarget,
 };
 use valetkey_model::{Action, FileId, FileNumber, LinkId, Permission, Retention, SecretDigest, Terms};
 
@@ -174,6 +175,9 @@ pub async fn assert_there(backend: impl MetadataBackend + 'static, version: &str
     assert_eq!(by_number.object.map(|object| object.file_id), Some(object.file_id));
     let reservation = Some(kept.reservation.clone()).filter(|_| version >= FILES);
     assert_eq!(store.reservation(&kept.reservation.bucket, &kept.reservation.key).await.unwrap(), reservation);
+    let query = FilesQuery { with_pending: true, oldest_first: false, after: None, skip: 0, limit: 10 };
+    let listed = store.files(&kept.reservation.bucket, query, trial.now()).await.unwrap().files;
+    assert_eq!(listed.len(), 1 + usize::from(version >= FILES));
     assert_eq!(store.doomed_blobs(trial.now(), 10).await.unwrap(), [kept.replaced.blob]);
     let url = store.url(&kept.link.tenant, &kept.link.link_id).await.unwrap().map(|entry| entry.url);
     assert_eq!(url, Some(UrlRow::of_link(&kept.link)), "an older schema's, too");

@@ -1,6 +1,6 @@
 //! The store against maps in memory: whatever is done, in whatever order, both say the same.
 
-use super::sample::DAY;
+use super::sample::{DAY, number_of};
 use super::{Trial, name};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{
-    Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError, MetadataStore, ObjectRow,
-    Publication, PublishCondition, PublishError, ReservationRow, RevocationRow, Spend, Swept, UrlMarks,
+    Confirmation, EXPIRED_LINKS_KEPT, FileRef, FileRow, FilesQuery, GrantKey, Guard, LinkRow, MetadataError, MetadataStore,
+    ObjectRow, Publication, PublishCondition, PublishError, ReservationRow, RevocationRow, Spend, Swept, UrlMarks,
 };
 use valetkey_model::{BlobId, FileId, PutMode, Refusal, SecretDigest, Timestamp};
 
@@ -50,6 +50,9 @@ pub enum Operation {
         key: usize,
     },
     DeleteFile {
+        key: usize,
+    },
+    DetachFile {
         key: usize,
     },
     List {
@@ -100,6 +103,7 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
             .prop_map(|(key, needs_confirmation, days_kept)| Operation::Reserve { key, needs_confirmation, days_kept }),
         2 => key().prop_map(|key| Operation::Confirm { key }),
         1 => key().prop_map(|key| Operation::DeleteFile { key }),
+        1 => key().prop_map(|key| Operation::DetachFile { key }),
         1 => Just(Operation::PublishAgain),
         2 => (key(), named()).prop_map(|(key, incarnation)| Operation::Delete { key, incarnation }),
         3 => (0..PREFIXES.len(), proptest::option::of(key()), 1..5_u32)
@@ -135,6 +139,8 @@ pub async fn the_store_agrees(trial: Trial, operations: &[Operation]) {
 struct Model {
     objects: BTreeMap<String, ObjectRow>,
     reservations: BTreeMap<String, ReservationRow>,
+    /// What detached files left.
+    unlisted: BTreeSet<FileId>,
     doomed: BTreeSet<(Timestamp, BlobId)>,
     /// Each link as it is issued, and whether it is there.
     links: Vec<(LinkRow, bool)>,
@@ -150,6 +156,7 @@ impl Model {
         Self {
             objects: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
             doomed: BTreeSet::new(),
             links: (0..N_LINKS).map(|_| (trial.link("a"), false)).collect(),
             revoked: BTreeMap::new(),
@@ -249,6 +256,16 @@ impl Model {
                 self.objects.retain(|_, object| object.file_id != file_id);
                 self.reservations.retain(|_, reservation| reservation.file_id != file_id);
                 assert_eq!(store.delete_file(file_id, trial.now()).await.unwrap(), expected);
+            }
+            Operation::DetachFile { key } => {
+                let (file_id, left) = (self.file_at(trial, *key), trial.file_id());
+                let (expected, number) = (self.file(file_id), number_of(left));
+                self.reservations.retain(|_, reservation| reservation.file_id != file_id);
+                for object in self.objects.values_mut().filter(|object| object.file_id == file_id) {
+                    (object.file_id, object.file_number) = (left, number);
+                    self.unlisted.insert(left);
+                }
+                assert_eq!(store.detach_file(file_id, (left, number)).await.unwrap(), expected);
             }
             Operation::List { prefix, after, limit } => {
                 let (prefix, after) = (PREFIXES[*prefix], after.map(|key| KEYS[key]));
@@ -415,6 +432,14 @@ impl Model {
         }
         let page = store.objects(&name("reports"), "", None, 100, now).await.unwrap();
         assert_eq!((page.objects, page.next), (self.live(now).cloned().collect(), None));
+        for with_pending in [true, false] {
+            let query = FilesQuery { with_pending, oldest_first: false, after: None, skip: 0, limit: 100 };
+            let expected = self.files(now, with_pending);
+            let page = store.files(&name("reports"), query, now).await.unwrap();
+            assert_eq!((&page.files, page.next), (&expected, None), "{with_pending}");
+            let n_files = store.n_files(&name("reports"), with_pending, now).await.unwrap();
+            assert_eq!(n_files, expected.len() as u64, "{with_pending}");
+        }
         let doomed: Vec<BlobId> = self.doomed.iter().map(|(_, blob)| *blob).collect();
         assert_eq!(store.doomed_blobs(now, 10_000).await.unwrap(), doomed);
         for (link, there) in &self.links {
@@ -432,6 +457,21 @@ impl Model {
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &ObjectRow> {
         self.objects.values().filter(move |object| is_live(object, now))
+    }
+
+    /// The newest first.
+    fn files(&self, now: Timestamp, with_pending: bool) -> Vec<FileRow> {
+        let is_reserved = |id: FileId| self.reservations.values().any(|reservation| reservation.file_id == id);
+        let listed = self.live(now).filter(|object| !self.unlisted.contains(&object.file_id));
+        let mut places: Vec<_> = listed
+            .filter(|object| with_pending || !is_reserved(object.file_id))
+            .map(|object| (object.created_at, object.file_number, object.file_id))
+            .collect();
+        let waiting = self.reservations.values().filter(|reservation| with_pending && reservation.expires_at > now);
+        let waiting = waiting.filter(|reservation| self.live(now).all(|object| object.file_id != reservation.file_id));
+        places.extend(waiting.map(|reservation| (reservation.created_at, reservation.file_number, reservation.file_id)));
+        places.sort_unstable();
+        places.into_iter().rev().map(|(_, _, id)| self.file(id)).collect()
     }
 
     fn file(&self, file_id: FileId) -> FileRow {

@@ -5,6 +5,7 @@
 mod credentials;
 mod download;
 mod faults;
+mod list;
 mod upload;
 mod urls;
 mod world;

@@ -7,20 +7,24 @@ use serde_json::json;
 fn a_page_may_call() {
     let world = world();
     let asked = [("Origin", "https://app.example.org"), ("Access-Control-Request-Method", "POST")];
-    let preflight = |path: &str, headers: &str| {
+    let preflight = |path: &str, headers: &str, methods: &str| {
         let fields = [&asked[..], &[("Access-Control-Request-Headers", headers)]].concat();
         let got = world.call("OPTIONS", path, &fields, b"");
         assert_eq!((got.status, got.header("access-control-allow-origin")), (204, Some("*")), "{got:?}");
-        assert_eq!(got.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+        assert_eq!(got.header("access-control-allow-methods"), Some(methods));
         assert_eq!(got.header("access-control-max-age"), Some("600"));
         assert_eq!(got.header("access-control-allow-credentials"), None);
         got.header("access-control-allow-headers").map(str::to_owned)
     };
     let names = "authorization, content-type, tenant-id";
-    assert_eq!(preflight(PATH, "authorization,content-type,tenant-id").as_deref(), Some(names));
-    assert_eq!(preflight(PATH, "Tenant-ID").as_deref(), Some("tenant-id"));
-    assert_eq!(preflight(PATH, "not a name"), None);
-    preflight("/v1/files/file_abc123", "authorization");
+    let sign = "POST, OPTIONS";
+    assert_eq!(preflight(PATH, "authorization,content-type,tenant-id", sign).as_deref(), Some(names));
+    assert_eq!(preflight(PATH, "Tenant-ID", sign).as_deref(), Some("tenant-id"));
+    assert_eq!(preflight(PATH, "not a name", sign), None);
+    assert_eq!(preflight("/v1/files", "tenant-id", "GET, OPTIONS").as_deref(), Some("tenant-id"));
+    assert_eq!(preflight("/v1/files/file_abc123", names, "GET, DELETE, OPTIONS").as_deref(), Some(names));
+    // Where nothing is, a page may ask and be told so.
+    preflight("/v1/files/a/b", "authorization", "GET, POST, DELETE, OPTIONS");
     let id = world.upload("a.txt", "text/plain", b"x");
     let fields = [
         ("Origin", "https://app.example.org"),

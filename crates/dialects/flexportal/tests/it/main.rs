@@ -5,6 +5,7 @@
 mod access;
 mod bodies;
 mod cors;
+mod files;
 mod reading;
 mod refusals;
 mod regions;

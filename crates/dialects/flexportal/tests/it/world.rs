@@ -161,7 +161,7 @@ fn provisioning() -> Provisioning {
 }
 
 /// The tenant of an API key.
-fn tenant_of(id: &str) -> &'static str {
+pub(crate) fn tenant_of(id: &str) -> &'static str {
     match id {
         "european" => "europe",
         "stranger" => "other",

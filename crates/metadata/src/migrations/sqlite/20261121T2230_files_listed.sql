@@ -1,0 +1,12 @@
+-- The files of a bucket, in the order in which they began: objects that are listed, and reservations. An object that is not listed
+-- is one whose file has ended and whose bytes stay.
+
+ALTER TABLE objects ADD COLUMN listed INTEGER NOT NULL DEFAULT 1 CHECK (listed IN (0, 1));
+
+-- With all that a page needs to know of what it steps over.
+CREATE INDEX objects_by_time ON objects (bucket, listed, created_at, file_number, expires_at);
+CREATE INDEX reservations_by_time ON reservations (bucket, created_at, file_number, expires_at);
+
+-- What uploaders wrote down with their objects.
+
+ALTER TABLE objects ADD COLUMN user_metadata TEXT;

@@ -1,3 +1,0 @@
--- What uploaders wrote down with their objects.
-
-ALTER TABLE objects ADD COLUMN user_metadata TEXT;
