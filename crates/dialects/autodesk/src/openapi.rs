@@ -262,14 +262,21 @@ fn ranges(piece: Piece) -> Piece {
         .parameters(place())
         .parameters(of_range())
         .bytes("The range. Any `Content-Type` is kept as it is.")
-        .answer(200, Answer::json::<ObjectBody>("The object, on stable storage.").with_header::<ETag>("ETag", "The SHA-1 of the bytes."))
+        .answer(
+            200,
+            Answer::json::<ObjectBody>("The object, on stable storage.").with_header::<ETag>("ETag", "The SHA-1 of the bytes."),
+        )
         .answer(202, accepted())
         .answers(storing())
         .answers([not_found(), (412, precondition_failed()), mistaken(), unreadable()]);
-    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:write"], "Of an upload that is under way.")
+    let about = "Of an upload that is under way. `data:write` and `data:create` do as well; the key behind the token must have one of them.";
+    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:read"], about)
         .parameters(place())
         .parameters([path::<SessionId>("sessionId", "What the client calls the upload.")])
-        .answer(202, Answer::empty("It is under way.").with_header::<Text>("Range", "The bytes that are there: `bytes=0-99,200-299`."))
+        .answer(
+            202,
+            Answer::empty("It is under way.").with_header::<Text>("Range", "The bytes that are there: `bytes=0-99,200-299`."),
+        )
         .answers([not_found()]);
     let by_url = Operation::new("autodeskPutResourceRange", "Upload a range with a signed URL", about)
         .parameters([path::<LinkUuid>("id", "The link secret. It is the whole credential.")])
@@ -287,7 +294,11 @@ fn ranges(piece: Piece) -> Piece {
         .operation(HttpMethod::Put, &format!("{objects}/resumable"), put)
         .operation(HttpMethod::Get, &format!("{objects}/status/{{sessionId}}"), show)
         .operation(HttpMethod::Put, by_url_path, by_url)
-        .operation(HttpMethod::Options, by_url_path, preflight("autodeskOptionsOfResourceRange", "`PUT, OPTIONS`").parameters(any))
+        .operation(
+            HttpMethod::Options,
+            by_url_path,
+            preflight("autodeskOptionsOfResourceRange", "`PUT, OPTIONS`").parameters(any),
+        )
 }
 
 schema!(

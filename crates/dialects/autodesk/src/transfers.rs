@@ -124,6 +124,9 @@ impl Autodesk {
         let lifetime = transfer_lifetime(query)?;
         boolean(query, "useAcceleration")?;
         let requests = requests::<UploadItem>(body, |item| &item.object_key).await?;
+        if requests.iter().map(|item| u64::from(item.parts.unwrap_or(1))).sum::<u64>() > u64::from(MAX_PARTS) {
+            return Err(bad(format!("Invalid field 'requests': expected at most {MAX_PARTS} parts in all")));
+        }
         self.service().require_writable(&principal, &bucket).await?;
         let mut results = Vec::new();
         for item in requests {

@@ -124,6 +124,9 @@ fn what_fails_for_all_fails_the_call() {
     batch(&world, "creates", "batchsigneds3download", &one).gateway(403, "AUTH-010");
     batch(&world, "tok-1", "batchsigneds3upload?minutesExpiration=61", &one)
         .refused(400, "Invalid query parameter 'minutesExpiration': expected 1 to 60");
+    let parts = json!([{ "objectKey": "a", "parts": 5_000 }, { "objectKey": "b", "parts": 5_001 }]);
+    batch(&world, "tok-1", "batchsigneds3upload", &parts)
+        .refused(400, "Invalid field 'requests': expected at most 10000 parts in all");
     let parts = json!([{ "objectKey": "a", "parts": 0 }, { "objectKey": "b", "parts": 2, "firstPart": 10_000 }]);
     let got = batch(&world, "tok-1", "batchsigneds3upload", &parts).json();
     assert_eq!(got["results"]["a"], json!({ "status": "error", "reason": "Invalid field 'parts': expected 1 to 10000" }));
