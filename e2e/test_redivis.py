@@ -1,9 +1,11 @@
 """Redivis' API on the real binary, spoken to as its published clients do: with nothing but a URL and a token."""
 
 import base64
+import email.utils
 import hashlib
 import json
 import re
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -232,8 +234,87 @@ def test_an_upload_is_what_was_declared(client):
     assert client.confirm(upload, "a.txt")["md5Hash"] == md5_of(b"54321")
     assert client.put(upload, b"00000")[0] in (404, 412)
     assert client.call("GET", f"/rawFiles/{upload['id']}")[2] == b"54321"
-    resumable = client.call("POST", f"{TABLE}/tempUploads", {"tempUploads": [{"name": "a", "size": 1, "resumable": True}]})
-    assert_refused(resumable, 400, "invalid_request")
+
+
+def listed(client, table, **fields):
+    """A listing, without a reader of Arrow: status, fields, and the bytes, which are whole."""
+    path = f"/tables/{table}/rawFiles?format=arrow"
+    status, found, body = fetch("GET", f"{client.server.url}/api/v1{path}", {"Authorization": f"Bearer {provisioned.BEARER}", **fields})
+    if status == 200:
+        assert (found["content-type"], found["cache-control"]) == ("application/vnd.apache.arrow.stream", "no-store")
+        # A message begins with its mark and length; the last one is empty.
+        assert body.startswith(b"\xff\xff\xff\xff") and body.endswith(b"\xff\xff\xff\xff\0\0\0\0")
+    return status, found, body
+
+
+def test_a_table_lists_its_files(client):
+    contents = {name: Content(f"{SEED} {name}", 1000) for name in ("first.bin", "dir/second.bin")}
+    files = {name: client.add_file(name, content) for name, content in contents.items()}
+    _, _, body = listed(client, "demo.files.docs")
+    for name, file in files.items():
+        for text in (name, file["id"], file["md5Hash"]):
+            assert text.encode() in body, text
+    (unconfirmed,) = client.begin(("third.bin", 1))
+    assert client.put(unconfirmed, b"x")[0] == 200
+    _, _, body = listed(client, "demo.files.docs")
+    assert b"third.bin" not in body and unconfirmed["id"].encode() not in body
+    _, _, other = listed(client, "demo.files.other")
+    assert b"file_name" in other and b"first.bin" not in other
+    assert_refused(fetch("GET", f"{client.server.url}/api/v1{TABLE}/rawFiles?format=arrow"), 401, "invalid_token")
+    assert_refused(client.call("GET", f"{TABLE}/rawFiles"), 400, "invalid_request")
+
+
+def test_a_listing_that_has_not_changed_is_not_sent(client):
+    client.add_file("unchanged.bin", Content(SEED, 10))
+    begin = time.time()
+    status, since = 200, ""
+    while status == 200:
+        assert time.time() - begin < 30, "it is never unchanged"
+        since = email.utils.formatdate(time.time(), usegmt=True)
+        status, _, body = listed(client, "demo.files.docs", **{"If-Modified-Since": since})
+    assert (status, body) == (304, b"")
+    client.add_file("changed.bin", Content(SEED, 11))
+    status, _, body = listed(client, "demo.files.docs", **{"If-Modified-Since": since})
+    assert status == 200 and b"changed.bin" in body
+
+
+def test_a_resumable_upload_outlives_the_server(serve):
+    server = serve()
+    client = Client(server)
+    content = Content(f"{SEED} resumable", 3 << 20)
+    payload = {"tempUploads": [{"name": "a.bin", "size": content.size, "resumable": True}]}
+    status, _, body = client.call("POST", f"{TABLE}/tempUploads", payload)
+    (upload,) = json.loads(body)["results"]
+    assert (status, upload["resumable"]) == (200, True)
+    start = {"x-goog-resumable": "start", "x-upload-content-length": str(content.size)}
+    status, fields, _ = fetch("POST", server.at(upload["url"]), start, b"")
+    assert status == 201
+    location = fields["location"]
+
+    def put(first, end):
+        span = "*" if first == end else f"{first}-{end - 1}"
+        fields = {"Content-Range": f"bytes {span}/{content.size}"}
+        status, fields, _ = fetch("PUT", server.at(location), fields, content.part(first, end))
+        return status, fields.get("range")
+
+    assert put(0, 1 << 20) == (308, f"bytes=0-{(1 << 20) - 1}")
+    server.kill()
+    server.start()
+    assert put(0, 0) == (308, f"bytes=0-{(1 << 20) - 1}")
+    # A client that begins a little before where it broke off, and is gone in the middle.
+    head = f"PUT {target_of(location)} HTTP/1.1\r\nHost: h\r\nContent-Length: {2 << 20}\r\n"
+    head += f"Content-Range: bytes {1 << 20}-{(3 << 20) - 1}/{content.size}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(head.encode() + content.part(1 << 20, 2 << 20))
+    begin = time.time()
+    while put(0, 0) != (308, f"bytes=0-{(2 << 20) - 1}"):
+        assert time.time() - begin < 30, "what came is not kept"
+    assert put((2 << 20) - 100, content.size)[0] == 200
+    server.kill()
+    server.start()
+    assert put(0, 0)[0] == 200
+    assert client.confirm(upload, "a.bin")["md5Hash"] == md5_of(content.bytes())
+    assert client.call("GET", f"/rawFiles/{upload['id']}")[2] == content.bytes()
 
 
 def test_it_all_outlives_the_server(serve):

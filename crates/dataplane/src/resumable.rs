@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use valetkey_http_common::content_range::{self, ContentRange};
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::Query;
-use valetkey_model::{Outcome, Refusal};
+use valetkey_model::{Dialect, Outcome, Refusal};
 use valetkey_service::redeem::{Admission, PresentedCredential};
 use valetkey_service::{RangeError, RangeOrder, RangeRequest, ServiceError, UploadOptions};
 
@@ -85,7 +85,7 @@ impl SignedUrls {
                 self.finished(closing(answer))
             }
             (Step::Malformed, _) => {
-                let answer = request.face.bad_range(StatusCode::BAD_REQUEST, "`upload_id` in the query: expected one");
+                let answer = self.shape(&request).bad_range(StatusCode::BAD_REQUEST, "`upload_id` in the query: expected one");
                 self.finished(closing(answer))
             }
         }
@@ -93,7 +93,8 @@ impl SignedUrls {
 
     async fn begin(&self, request: &SignedRequest<'_>, urls: &PublicUrls) -> Response<ResponseBody> {
         let Ok(options) = announced(&request.parts.headers) else {
-            let answer = request.face.bad_range(StatusCode::BAD_REQUEST, "`X-Upload-Content-Length`: expected a number of bytes");
+            let detail = "`X-Upload-Content-Length`: expected a number of bytes";
+            let answer = self.shape(request).bad_range(StatusCode::BAD_REQUEST, detail);
             return self.finished(closing(answer));
         };
         let mut id = [0; 16];
@@ -117,7 +118,7 @@ impl SignedUrls {
 
     async fn go_on(&self, request: &SignedRequest<'_>, body: RequestBody, id: &str) -> Response<ResponseBody> {
         let SignedRequest { face, credential, parts, connection, .. } = *request;
-        let bad = |detail: &str| self.finished(closing(face.bad_range(StatusCode::BAD_REQUEST, detail)));
+        let bad = |detail: &str| self.finished(closing(self.shape(request).bad_range(StatusCode::BAD_REQUEST, detail)));
         let declared_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let (range, total_bytes) = match content_range::of_request(&parts.headers) {
             Ok(Some(ContentRange { range, total_bytes: Some(total_bytes) })) => (range, total_bytes),
@@ -145,6 +146,11 @@ impl SignedUrls {
             // Where to go on is all that its client needs to know.
             RangeAnswer::NotKept(RangeError::Gap { received_bytes }, _) => self.finished(closing(incomplete(received_bytes))),
             RangeAnswer::NotKept(error, dialect) => {
+                if matches!(error, RangeError::Unknown)
+                    && let Some(answer) = self.published_before(request, total_bytes, dialect).await
+                {
+                    return answer;
+                }
                 let status = match error {
                     RangeError::Unknown => StatusCode::NOT_FOUND,
                     RangeError::Overlaps => StatusCode::CONFLICT,
@@ -155,14 +161,31 @@ impl SignedUrls {
         }
     }
 
+    /// The answer to who has not heard that all of it is there.
+    async fn published_before(
+        &self,
+        request: &SignedRequest<'_>,
+        total_bytes: u64,
+        dialect: Dialect,
+    ) -> Option<Response<ResponseBody>> {
+        let found = self.admitted(request, async |admission| Ok(self.service.published_granted(&admission, total_bytes).await?));
+        let published = found.await.ok()??;
+        Some(self.finished(closing(self.face_for(request.face, dialect).published(&published))))
+    }
+
     async fn abort(&self, request: &SignedRequest<'_>, id: &str) -> Response<ResponseBody> {
         let aborted = self.admitted(request, async |admission| self.service.abort_ranges_granted(&admission, id).await);
         let answer = match aborted.await {
             Ok(true) => status(StatusCode::NO_CONTENT),
-            Ok(false) => request.face.bad_range(StatusCode::NOT_FOUND, &RangeError::Unknown.to_string()),
+            Ok(false) => self.shape(request).bad_range(StatusCode::NOT_FOUND, &RangeError::Unknown.to_string()),
             Err(refused) => return refused,
         };
         self.finished(answer)
+    }
+
+    /// How it is answered as far as its credential says by whom it was issued.
+    fn shape<'a>(&'a self, request: &SignedRequest<'a>) -> &'a dyn Face {
+        request.credential.claimed_dialect().map_or(request.face, |dialect| self.face_for(request.face, dialect))
     }
 
     /// What `work` gives for the admission of a request that writes; the error is the answer to one that is refused.

@@ -192,6 +192,20 @@ impl MetadataStore for SqliteStore {
         self.readers.read(move |connection| reads::objects(connection, &bucket, &prefix, after.as_deref(), limit, now)).await
     }
 
+    async fn ready_objects(
+        &self,
+        bucket: &BucketName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ObjectPage, MetadataError> {
+        let (bucket, prefix, after) = (bucket.clone(), prefix.to_owned(), after.map(str::to_owned));
+        self.readers
+            .read(move |connection| reads::ready_objects(connection, &bucket, &prefix, after.as_deref(), limit, now))
+            .await
+    }
+
     async fn publish(&self, publication: Publication) -> Result<Published, PublishError> {
         self.writer.write_and_record(move |connection, record| writes::publish(connection, publication, record)).await
     }

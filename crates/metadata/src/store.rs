@@ -290,6 +290,15 @@ pub trait MetadataStore: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
     ) -> Result<ObjectPage, MetadataError>;
+    /// The same of what is there for good: without what is provisional, because it was not confirmed yet.
+    async fn ready_objects(
+        &self,
+        bucket: &BucketName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ObjectPage, MetadataError>;
     /// Makes a new generation visible; the one replaced is doomed. An object whose retention has ended counts as absent: a new
     /// incarnation begins. What is already published is told again, without a second use.
     ///

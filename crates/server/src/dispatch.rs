@@ -92,7 +92,7 @@ impl Route {
 }
 
 /// Where the paths of all routes begin.
-const ROOTS: [&str; 16] = [
+const ROOTS: [&str; 21] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -107,6 +107,11 @@ const ROOTS: [&str; 16] = [
     "/authentication/v2",
     "/api/v1/rawFiles",
     "/api/v1/tables",
+    "/api/v1/datasets",
+    "/api/v1/users",
+    "/api/v1/organizations",
+    "/api/v1/workflows",
+    "/api/v1/queries",
     "/api/v1/files",
     "/v1/files",
 ];
@@ -347,7 +352,9 @@ mod tests {
             ("/oss/v3/buckets", Route::Nothing),
             ("/api/v1/rawFiles/x/signedUrl", Route::Redivis),
             ("/api/v1/tables/x/tempUploads", Route::Redivis),
-            ("/api/v1/datasets/x", Route::Nothing),
+            ("/api/v1/datasets/x", Route::Redivis),
+            ("/api/v1/users/me", Route::Redivis),
+            ("/api/v1/uploads/x", Route::Nothing),
             ("/api/v1/files", Route::Datalab),
             ("/api/v1/files/5/download", Route::Datalab),
             ("/api/v1/filesystem", Route::Nothing),

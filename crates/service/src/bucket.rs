@@ -45,7 +45,7 @@ impl Service {
             Err(error @ MetadataError::AlreadyExists { .. }) => return self.bucket_made_before(row).await?.ok_or(error.into()),
             made => made?,
         }
-        self.inner().bucket_rows.forget(&row.name);
+        self.forget_bucket(&row.name);
         tracing::info!(bucket = %row.name, "a bucket was made");
         Ok(row)
     }
@@ -102,7 +102,7 @@ impl Service {
         let (service, tenant, bucket) = (self.clone(), principal.tenant().clone(), name.clone());
         let changed = self.to_the_end(async move {
             let changed = service.recording(vec![entry]).set_bucket_public(&tenant, &bucket, public).await;
-            service.inner().bucket_rows.forget(&bucket);
+            service.forget_bucket(&bucket);
             changed
         });
         let row = changed.await?;
@@ -123,7 +123,7 @@ impl Service {
         let (service, tenant, bucket, now) = (self.clone(), principal.tenant().clone(), name.clone(), self.now());
         let deleted = self.to_the_end(async move {
             let deleted = service.recording(vec![entry]).delete_bucket(&tenant, &bucket, now).await;
-            service.inner().bucket_rows.forget(&bucket);
+            service.forget_bucket(&bucket);
             deleted
         });
         deleted.await?;
@@ -162,6 +162,11 @@ impl Service {
     /// The bucket, if it is there and public.
     pub(crate) async fn public_bucket(&self, name: &BucketName) -> Result<Option<Arc<BucketRow>>, ServiceError> {
         Ok(self.bucket_row(name).await?.filter(|bucket| bucket.public || sabotaged("privacy-ignored")))
+    }
+
+    pub(crate) fn forget_bucket(&self, name: &BucketName) {
+        self.inner().bucket_rows.forget(name);
+        self.inner().changes.bucket_changed(name, self.now());
     }
 
     /// The row, from memory where it is there.

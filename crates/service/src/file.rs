@@ -4,7 +4,7 @@
 use crate::audit::About as _;
 use crate::bucket::kind_of;
 use crate::service::Place;
-use crate::{Principal, Service, ServiceError};
+use crate::{Collection, Principal, Service, ServiceError};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,11 +154,28 @@ impl Service {
     /// for a principal that is limited to other buckets; [`ServiceError::NotOwner`] if the operator gave the name of the
     /// tenant's bucket of files to somebody else.
     pub async fn reserve_file(&self, principal: &Principal, new: NewFile) -> Result<File, ServiceError> {
+        self.reserve_file_at(principal, new, None).await
+    }
+
+    /// The same, for a file of a collection or of none.
+    pub(crate) async fn reserve_file_at(
+        &self,
+        principal: &Principal,
+        new: NewFile,
+        collection: Option<&Collection>,
+    ) -> Result<File, ServiceError> {
         require_writing(principal)?;
         let (name, content_type) = (checked_name(new.name)?, new.content_type.map(checked_content_type).transpose()?);
-        let bucket = self.files_bucket(principal).await?;
         let (now, file_id) = (self.now(), FileId::random(self.entropy()));
-        let key = format!("{file_id}/{}", name_in_key(&name));
+        let (bucket, before_name) = match collection {
+            None => (self.files_bucket(principal).await?, file_id.to_string()),
+            Some(collection) => {
+                let shelf = self.shelf_to_fill(principal, collection).await?;
+                let before_name = shelf.key_before_name(file_id, now);
+                (shelf.bucket, before_name)
+            }
+        };
+        let key = format!("{before_name}/{}", name_in_key(&name));
         let reservation = ReservationRow {
             file_id,
             file_number: FileNumber::random(self.entropy()),
@@ -184,11 +201,25 @@ impl Service {
     ///
     /// [`ServiceError::NotFound`], for another tenant's too; [`ServiceError::MissingScope`], [`ServiceError::OutsideBuckets`].
     pub async fn file(&self, principal: &Principal, file: FileRef) -> Result<File, ServiceError> {
+        self.file_with(principal, Scope::ObjectRead, file).await
+    }
+
+    /// The file, to know of it without reading it: the scope `bucket:read` does, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::file`].
+    pub async fn file_to_describe(&self, principal: &Principal, file: FileRef) -> Result<File, ServiceError> {
+        let scope = if principal.scopes().has(Scope::ObjectRead) { Scope::ObjectRead } else { Scope::BucketRead };
+        self.file_with(principal, scope, file).await
+    }
+
+    async fn file_with(&self, principal: &Principal, scope: Scope, file: FileRef) -> Result<File, ServiceError> {
         let file = self.known_file(file).await?;
         match (file.bucket.tenant == *principal.tenant(), file.bucket.public) {
             (true, true) => {}
             (true, false) => {
-                principal.require(Scope::ObjectRead)?;
+                principal.require(scope)?;
                 principal.require_bucket(&file.bucket)?;
             }
             (false, true) if file.ready().is_some() => {}
@@ -363,7 +394,7 @@ impl Service {
     }
 
     /// The bucket of the principal's tenant's files, made if it is not there.
-    async fn files_bucket(&self, principal: &Principal) -> Result<Arc<BucketRow>, ServiceError> {
+    pub(crate) async fn files_bucket(&self, principal: &Principal) -> Result<Arc<BucketRow>, ServiceError> {
         let name = self.files_bucket_name(principal.tenant());
         match self.own_bucket(principal, &name).await {
             Err(ServiceError::NotFound { .. }) => {}
@@ -386,7 +417,7 @@ impl Service {
             Err(MetadataError::AlreadyExists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        self.inner().bucket_rows.forget(&name);
+        self.forget_bucket(&name);
         self.own_bucket(principal, &name).await
     }
 }

@@ -146,6 +146,8 @@ impl Service {
     }
 
     pub(crate) fn forget_object(&self, bucket: &BucketName, key: &ObjectKey) {
-        self.inner().object_rows.forget(&Place { bucket: bucket.clone(), key: key.clone() });
+        let place = Place { bucket: bucket.clone(), key: key.clone() };
+        self.inner().object_rows.forget(&place);
+        self.inner().changes.changed(&place, self.now());
     }
 }

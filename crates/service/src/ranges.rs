@@ -8,8 +8,10 @@ use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
-use valetkey_metadata::{MetadataError, PieceRow, Published, RangePut, UploadEntry, UploadLayout, UploadRanges, UploadRow};
-use valetkey_model::{ApiKeyId, BlobId, BucketName, ObjectKey, Refusal, SecretDigest, UploadId};
+use valetkey_metadata::{
+    MetadataError, ObjectRow, PieceRow, Published, RangePut, UploadEntry, UploadLayout, UploadRanges, UploadRow,
+};
+use valetkey_model::{ApiKeyId, BlobId, BucketName, ObjectKey, PutMode, Refusal, SecretDigest, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet};
 
 /// After how many bytes what was received of a long range is kept, whatever becomes of the rest.
@@ -221,6 +223,24 @@ impl Service {
         let upload = found.ok_or(ServiceError::NotFound { what: "upload" })?.upload.id;
         let (row, pieces) = self.metadata().upload(&upload).await?.ok_or(ServiceError::NotFound { what: "upload" })?;
         Ok(Received { ranges: merged(&pieces), total_bytes: total_of(&row) })
+    }
+
+    /// What an upload of so many bytes under an admitted grant has made, for who has not heard that it was the last range: at a place
+    /// that was reserved for it. Elsewhere a write URL tells nothing of what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`].
+    pub async fn published_granted(&self, admission: &Admission, total_bytes: u64) -> Result<Option<Published>, Refusal> {
+        if !admission.permission().writes() || admission.put_mode() != PutMode::Reserved {
+            return Ok(None);
+        }
+        let object = self.granted_object(admission).await?.filter(|object| object.size_bytes == total_bytes);
+        let object = match object {
+            Some(object) => self.with_digests(object).await.map_err(|error| error.as_refusal())?,
+            None => return Ok(None),
+        };
+        Ok(Some(Published { object: ObjectRow::clone(&object), replaced: true }))
     }
 
     /// Throws away an upload under an admitted grant; whether there was one.

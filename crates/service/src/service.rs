@@ -3,6 +3,7 @@
 use crate::attempts::FailedAttempts;
 use crate::audit::{self, Audit};
 use crate::cache::RowCache;
+use crate::changes::Changes;
 use crate::idempotency::{IdempotentCalls, Once};
 use crate::keys::Keys;
 use crate::principal::ApiKeys;
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) audit: Audit,
     pub(crate) bucket_rows: RowCache<BucketName, Arc<BucketRow>>,
     pub(crate) object_rows: RowCache<Place, Arc<ObjectRow>>,
+    pub(crate) changes: Changes,
     pub(crate) link_rows: RowCache<SecretDigest, Arc<LinkRow>>,
     pub(crate) file_places: RowCache<FileId, Place>,
     pub(crate) node_run: NodeRun,
@@ -93,7 +95,7 @@ impl Service {
         let keys = Keys::load(metadata.signing_keys().await?, &master_key)?;
         let mut run = [0; 8];
         entropy.fill(&mut run);
-        let n_rows = config.n_cached_rows;
+        let (n_rows, changes) = (config.n_cached_rows, Changes::since(clock.now()));
         let inner = Arc::new(Inner {
             failed_attempts: FailedAttempts::new(config.max_failed_authentications),
             access_token_key: master_key.derive("access token"),
@@ -111,6 +113,7 @@ impl Service {
             audit: Audit::new(),
             bucket_rows: RowCache::new(1024),
             object_rows: RowCache::new(n_rows),
+            changes,
             link_rows: RowCache::new(n_rows),
             file_places: RowCache::new(n_rows),
             // JSON readers elsewhere keep 53 bits of an integer.

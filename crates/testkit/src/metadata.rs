@@ -181,6 +181,7 @@ macro_rules! metadata_store_suite {
                 a_prefix_may_end_in_the_last_character
                 a_page_begins_after_any_text
                 ended_objects_are_left_out
+                provisional_objects_are_not_ready
                 ten_thousand_objects_come_in_order;
             blobs:
                 known_blobs_are_those_that_rows_name

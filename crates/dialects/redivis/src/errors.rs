@@ -110,6 +110,11 @@ pub(crate) fn no_such_file() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", NO_FILE)
 }
 
+/// 404 for a resumable upload that was never begun, or is over.
+pub(crate) fn no_such_upload() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is no such upload: begin again")
+}
+
 /// 404 for a path that nothing is at.
 pub(crate) fn no_such_path() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "The requested resource does not exist")

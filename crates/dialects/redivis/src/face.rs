@@ -78,6 +78,13 @@ impl Face for RedivisFace {
         )
     }
 
+    fn bad_range(&self, status: StatusCode, detail: &str) -> Response<ResponseBody> {
+        if status == StatusCode::NOT_FOUND {
+            return errors::no_such_upload().response_on_file();
+        }
+        errors::unreadable(status, detail)
+    }
+
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let mut answer = Response::new(ResponseBody::empty());
         if let Some(etag) = precondition::etag(&etag_of(&published.object)) {

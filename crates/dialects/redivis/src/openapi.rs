@@ -1,13 +1,18 @@
 //! What is described of the vendor's API. Statuses of refusals come from the table that answers them.
 
 use crate::errors::told;
-use crate::wire::{ErrorBody, NewRawFilesBody, NewTempUploadsBody, RawFilesBody, SignBody, TempUploadsBody};
+use crate::listing::MEDIA_TYPE;
+use crate::wire::{
+    DatasetItem, ErrorBody, NewRawFilesBody, NewTableBody, NewTempUploadsBody, RawFilesBody, SignBody, TableItem,
+    TempUploadsBody, UserItem,
+};
 use serde_json::json;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::Parameter;
 use valetkey_http_common::openapi::schemas::{Ignored, Problem, RawFileId, Text};
 use valetkey_http_common::openapi::{
-    API_KEY, Answer, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, in_example, path, preflight, query,
-    reading, refusals, refusals_of_reading, retry_after,
+    API_KEY, Answer, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, header, in_example, path, preflight,
+    query, reading, refusals, refusals_of_reading, retry_after,
 };
 use valetkey_http_common::schema;
 use valetkey_model::Refusal;
@@ -21,8 +26,21 @@ schema!(
     Token = String { examples: ["2D3RhEOhAQWhBEVhcHAtMV"] }
 );
 schema!(
-    /// A table: 1 to 512 bytes. Which one plays no part.
+    /// A table, dataset or user: 1 to 512 bytes. Versions and reference ids play no part, nor does case.
     TableReference = String { examples: ["demo.files:current.docs"], min_length: Some(1), max_length: Some(512), pattern: Some(r"^[^\u0000]+$") }
+);
+
+schema!(
+    /// The format of a listing.
+    Format = String { enum_values: Some(["arrow"]) }
+);
+schema!(
+    /// The name of a column.
+    FileIdVariable = String { enum_values: Some(["file_id"]) }
+);
+schema!(
+    /// The name of a column.
+    FileNameVariable = String { enum_values: Some(["file_name"]) }
 );
 
 /// The status that a refusal is told with, also where a token of this vendor's stands in a native URL.
@@ -84,7 +102,7 @@ fn files(piece: Piece) -> Piece {
 }
 
 fn tables(piece: Piece) -> Piece {
-    let table = || [path::<TableReference>("table", "The table. Any will do.")];
+    let table = || [path::<TableReference>("table", "The table. It is there as soon as it is named.")];
     let reserve = api(
         "redivisCreateTempUploads",
         "Get URLs to upload files",
@@ -105,15 +123,91 @@ fn tables(piece: Piece) -> Piece {
         )
         .answer(201, Answer::json::<RawFilesBody>("The files."))
         .answers([not_found()]);
-    piece.operation(HttpMethod::Post, "/api/v1/tables/{table}/tempUploads", reserve).operation(
-        HttpMethod::Post,
-        "/api/v1/tables/{table}/rawFiles",
-        confirm,
-    )
+    let list = reading_api("redivisListRawFiles", "List a table's files", "data.data", "\
+        As an [Arrow IPC stream](https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format) with the columns `file_id`, \
+        `file_name` (both utf8), `size` (int64), `md5_hash` (utf8: base64) and `added_at` (timestamp in microseconds, UTC), in the order \
+        in which they were added. A table in a public bucket anybody may list.")
+        .also_for_anybody()
+        .parameters(table())
+        .parameters([
+            required(query::<Format>("format", "The only one there is.")),
+            query::<FileIdVariable>("fileIdVariable", "The column with the files' ids: there is one."),
+            query::<FileNameVariable>("fileNameVariable", "The column with the files' names: there is one."),
+            header::<Text>("If-Modified-Since", "The files are sent only if something has changed since that second, or in it."),
+        ])
+        .answer(200, since(Answer::of(MEDIA_TYPE, "The files.")))
+        .answer(304, since(Answer::empty("Nothing has changed.")));
+    let described = "Clients ask for it before they do anything with it.";
+    let get_table = reading_api("redivisGetTable", "Get a table", "data.data", described)
+        .also_for_anybody()
+        .parameters(table())
+        .answer(200, Answer::json::<TableItem>("The table."));
+    let get_dataset = reading_api("redivisGetDataset", "Get a dataset", "data.metadata", described)
+        .parameters([path::<TableReference>("dataset", "The dataset. It is there as soon as it is named.")])
+        .answer(200, Answer::json::<DatasetItem>("The dataset."));
+    let get_user = reading_api("redivisGetUser", "Get a user", "data.metadata", described)
+        .parameters([path::<TableReference>("user", "The user, or `me`.")])
+        .answer(200, Answer::json::<UserItem>("The user."));
+    let create =
+        api("redivisCreateTable", "Create a table", "data.edit", "Nothing is made: a table is there as soon as it is named.")
+            .parameters([path::<TableReference>("dataset", "The dataset.")])
+            .json::<NewTableBody>("The table.", true, json!({"name": "docs"}))
+            .answer(201, Answer::json::<TableItem>("The table."))
+            .answers([not_found()]);
+    piece
+        .operation(HttpMethod::Post, "/api/v1/tables/{table}/tempUploads", reserve)
+        .get_and_head("/api/v1/tables/{table}/rawFiles", list)
+        .operation(HttpMethod::Post, "/api/v1/tables/{table}/rawFiles", confirm)
+        .get_and_head("/api/v1/tables/{table}", get_table)
+        .get_and_head("/api/v1/datasets/{dataset}", get_dataset)
+        .operation(HttpMethod::Post, "/api/v1/datasets/{dataset}/tables", create)
+        .get_and_head("/api/v1/users/{user}", get_user)
+}
+
+fn required(mut parameter: Parameter) -> Parameter {
+    parameter.required = Required::True;
+    parameter
+}
+
+fn since(answer: Answer) -> Answer {
+    answer.may_have_header::<Text>("Last-Modified", "Since when nothing has changed, where that can be told.")
 }
 
 fn file() -> Parameter {
     path::<RawFileId>("fileId", "The file's id, as this vendor's API has it.")
+}
+
+/// A call without a body, by an access token with this scope. An error that answers HEAD is in its head.
+fn reading_api(id: &str, summary: &str, scope: &str, description: &str) -> Operation {
+    let told = |answer: Answer| {
+        answer.may_have_header::<Text>("X-Redivis-Error-Payload", "The body, percent-encoded: HEAD has no other way to say it.")
+    };
+    Operation::new(id, summary, description).for_holders_of(&[BEARER, API_KEY], &[scope]).answers([
+        (400, told(error("`invalid_request`: something is not as documented")).shared_as("redivis.InvalidReading")),
+        (
+            401,
+            told(challenge(error("`invalid_token`: there is no access token, or it does not work (any more)")))
+                .shared_as("redivis.UnauthenticatedReading"),
+        ),
+        (
+            403,
+            told(error(
+                "* `insufficient_scope`: the access token lacks the `scope`\n* `access_denied`: it is limited to other files",
+            ))
+            .shared_as("redivis.ForbiddenReading"),
+        ),
+        (404, told(error("`not_found`: there is nothing of that name")).shared_as("redivis.NotFoundReading")),
+        (
+            429,
+            told(retry_after(error("`too_many_requests`: too many credentials failed from this address")))
+                .shared_as("redivis.TooManyReadings"),
+        ),
+        (
+            503,
+            told(retry_after(error("`unavailable`: a store does not answer").also::<Problem>(PROBLEM)))
+                .shared_as("redivis.UnavailableReading"),
+        ),
+    ])
 }
 
 /// A call with a body, by an access token with this scope.

@@ -2,14 +2,15 @@
 
 use crate::errors::{self, ApiError, no_such_path};
 use crate::face::{FILE_METHODS, RedivisFace};
+use crate::listing;
 use crate::translate::{
-    download_request, etag_of, file_id, lifetime, new_file, new_name, raw_file_item, raw_files, signed_url, table_reference,
-    temp_uploads, temp_uploads_body, upload_request,
+    Reference, dataset_item, download_request, etag_of, file_id, lifetime, new_file, new_name, new_table, raw_file_item,
+    raw_files, signed_url, table_item, temp_uploads, temp_uploads_body, upload_request, user_item, user_name,
 };
 use crate::wire::ListBody;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use std::borrow::Cow;
@@ -21,15 +22,26 @@ use valetkey_dataplane::listener::{ConnectionInfo, closing};
 use valetkey_dataplane::{Representation, Selected, SignedUrls, receive_whole, select, send};
 use valetkey_http_common::cors;
 use valetkey_http_common::credential::{Credential, credential};
+use valetkey_http_common::precondition::http_date;
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::{Query, QueryError};
 use valetkey_http_common::security::{self, Caching};
 use valetkey_model::{Dialect, Disposition, Entropy, FileId, Refusal, Scope};
 use valetkey_service::redeem::{Delivery, PresentedCredential, PublicPlace, UrlCredential};
-use valetkey_service::{File, FileRef, ObjectRow, Principal, Service, ServiceError};
+use valetkey_service::{Collection, CollectionFiles, File, FileRef, ObjectRow, Principal, Service, ServiceError};
+
+/// What the paths of the API begin with. Of the last ones nothing is there, which clients are told in the vendor's shape.
+const KINDS: [&str; 7] = ["rawFiles", "tables", "datasets", "users", "organizations", "workflows", "queries"];
+/// The methods of a path with something to describe.
+const READ_METHODS: &str = "GET, HEAD";
+/// The methods of the files of a table.
+const TABLE_FILES_METHODS: &str = "GET, HEAD, POST";
 
 /// The largest JSON body.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+static RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
 /// What the vendor's API is made of.
 #[derive(Clone)]
@@ -65,12 +77,24 @@ impl Redivis {
 
     /// Whether this path (without base path, leading slashes collapsed) is the vendor's API's.
     pub fn owns(path: &str) -> bool {
-        let below = path.strip_prefix("/api/v1/rawFiles").or_else(|| path.strip_prefix("/api/v1/tables"));
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let below = |kind: &str| path.strip_prefix("/api/v1/").and_then(|rest| rest.strip_prefix(kind));
+        let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        KINDS.iter().any(|kind| below(kind).is_some_and(is_below))
     }
 
     /// Answers one request; `path` is its raw path without the base path.
     pub async fn call(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
+        let mut answer = self.answer(request, path, connection).await;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            // What is limited is wrong credentials, by the minute.
+            let limit = self.service().config().max_failed_authentications;
+            answer.headers_mut().insert(RATE_LIMIT.clone(), limit.into());
+            answer.headers_mut().insert(RATE_REMAINING.clone(), 0.into());
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<RequestBody>, path: &str, connection: &ConnectionInfo) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let call = Call { parts: &parts, client: self.context.signed_urls.client_of(&parts, connection) };
         let segments: Vec<&str> = path.strip_prefix("/api/v1/").unwrap_or(path).split('/').collect();
@@ -83,6 +107,8 @@ impl Redivis {
         match self.api(call, body, &segments).await {
             Ok(answer) => answer,
             Err(error) if unread => closing(error.answer()),
+            // HEAD has no other way to be told why.
+            Err(error) if parts.method == Method::HEAD => error.answer_on_file(),
             Err(error) => error.answer(),
         }
     }
@@ -145,7 +171,12 @@ impl Redivis {
 
     /// A file, to who may read it by a credential.
     async fn send_file(&self, call: Call<'_>, id: FileId) -> Result<Response<ResponseBody>, ApiError> {
-        let (file, object) = self.readable(&self.principal(call)?, id).await?;
+        let (principal, file) = (self.principal(call)?, FileRef::Id(id));
+        let file = match call.parts.method {
+            Method::HEAD => self.service().file_to_describe(&principal, file).await?,
+            _ => self.service().file(&principal, file).await?,
+        };
+        let object = file.ready().cloned().ok_or_else(errors::no_such_file)?;
         let object = self.service().with_digests(object).await?;
         let shown = Representation {
             object: &object,
@@ -174,7 +205,14 @@ impl Redivis {
             (&Method::POST, ["rawFiles", id, "signedUrl"]) => self.sign(call, body, id).await,
             (&Method::POST, ["tables", table, "tempUploads"]) => self.create_temp_uploads(call, body, table).await,
             (&Method::POST, ["tables", table, "rawFiles"]) => self.create_raw_files(call, body, table).await,
-            (_, ["rawFiles", _, "signedUrl"] | ["tables", _, "tempUploads" | "rawFiles"]) => {
+            (&Method::GET | &Method::HEAD, ["tables", table, "rawFiles"]) => self.list_raw_files(call, table).await,
+            (&Method::GET | &Method::HEAD, ["tables", table]) => self.table(call, table).await,
+            (&Method::GET | &Method::HEAD, ["datasets", dataset]) => self.dataset(call, dataset),
+            (&Method::GET | &Method::HEAD, ["users", user]) => self.user(call, user),
+            (&Method::POST, ["datasets", dataset, "tables"]) => self.create_table(call, body, dataset).await,
+            (_, ["tables", _, "rawFiles"]) => Err(errors::method_not_allowed(TABLE_FILES_METHODS)),
+            (_, ["tables" | "datasets" | "users", named]) if !named.is_empty() => Err(errors::method_not_allowed(READ_METHODS)),
+            (_, ["rawFiles", _, "signedUrl"] | ["tables", _, "tempUploads"] | ["datasets", _, "tables"]) => {
                 Err(errors::method_not_allowed("POST"))
             }
             _ => Err(no_such_path()),
@@ -186,12 +224,17 @@ impl Redivis {
     }
 
     fn principal(&self, call: Call<'_>) -> Result<Principal, ApiError> {
+        self.principal_if_any(call)?.ok_or_else(errors::no_credential)
+    }
+
+    /// Who calls; `None` for who shows no credential.
+    fn principal_if_any(&self, call: Call<'_>) -> Result<Option<Principal>, ApiError> {
         match credential(&call.parts.headers)? {
             Some(Credential::Bearer(secret) | Credential::ApiKey(secret)) => {
-                Ok(self.service().authenticate(&secret, call.client)?)
+                Ok(Some(self.service().authenticate(&secret, call.client)?))
             }
             Some(Credential::Basic { .. }) => Err(errors::unauthenticated("The access token must be sent as a Bearer token")),
-            None => Err(errors::no_credential()),
+            None => Ok(None),
         }
     }
 
@@ -223,10 +266,10 @@ impl Redivis {
         let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
         principal.require(Scope::LinkIssue)?;
-        table_reference(table)?;
+        let collection = Reference::parse(table)?.collection();
         let uploads = temp_uploads(&call.parts.headers, &whole(body).await?)?;
         // At once, so that they are one transaction or few.
-        let reserved = uploads.iter().map(|upload| self.service().reserve_file(&principal, new_file(upload)));
+        let reserved = uploads.iter().map(|upload| self.service().reserve_file_in(&principal, new_file(upload), &collection));
         let files = try_join_all(reserved).await?;
         let requests = uploads.iter().zip(&files).map(|(upload, file)| upload_request(file, upload.size));
         let issued = self.service().issue(&principal, requests.collect()).await?;
@@ -240,7 +283,7 @@ impl Redivis {
         let principal = self.principal(call)?;
         principal.require(Scope::ObjectWrite)?;
         principal.require(Scope::ObjectRead)?;
-        table_reference(table)?;
+        Reference::parse(table)?;
         let uploads = raw_files(&call.parts.headers, &whole(body).await?)?;
         let may = uploads.iter().map(|(id, name)| self.service().may_confirm_file(&principal, FileRef::Id(*id), name.as_deref()));
         try_join_all(may).await?;
@@ -249,6 +292,68 @@ impl Redivis {
         let results =
             results.iter().map(|(file, object)| raw_file_item(file, object, self.context.public_urls.of(&file.bucket.region)));
         Ok(errors::json(StatusCode::CREATED, &ListBody { kind: "rawFileList", results: results.collect() }))
+    }
+
+    /// `GET …/tables/{ref}/rawFiles?format=arrow`: the table's files, to who may read them.
+    async fn list_raw_files(&self, call: Call<'_>, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let (principal, parts) = (self.principal_if_any(call)?, call.parts);
+        let collection = Reference::parse(table)?.collection();
+        listing::asked(parts.uri.query())?;
+        let files = self.files_of(principal.as_ref(), &collection).await?;
+        let (changed_at, now) = (files.changed_at(), self.service().now());
+        let mut answer = if listing::is_unchanged(&parts.headers, changed_at, now) {
+            let mut answer = Response::new(ResponseBody::empty());
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            answer
+        } else {
+            let mut answer = Response::new(listing::body(files).await?);
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(listing::MEDIA_TYPE));
+            answer
+        };
+        let headers = answer.headers_mut();
+        if let Some(since) = listing::last_modified(changed_at, now) {
+            headers.insert(LAST_MODIFIED, http_date(since));
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        security::apply(headers);
+        Ok(answer)
+    }
+
+    async fn files_of(&self, principal: Option<&Principal>, collection: &Collection) -> Result<CollectionFiles, ApiError> {
+        match self.service().collection_files(principal, collection).await {
+            Err(ServiceError::Unauthenticated) if principal.is_none() => Err(errors::no_credential()),
+            files => Ok(files?),
+        }
+    }
+
+    /// `GET …/tables/{ref}`, to who may list its files.
+    async fn table(&self, call: Call<'_>, table: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal_if_any(call)?;
+        let reference = Reference::parse(table)?;
+        self.files_of(principal.as_ref(), &reference.collection()).await?;
+        Ok(errors::json(StatusCode::OK, &table_item(&reference, self.context.public_urls.default_url())))
+    }
+
+    /// `POST …/datasets/{ref}/tables`: nothing is made, a table is there as soon as it is named.
+    async fn create_table(&self, call: Call<'_>, body: RequestBody, dataset: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let principal = self.principal(call)?;
+        principal.require(Scope::ObjectWrite)?;
+        let dataset = Reference::parse(dataset)?;
+        let reference = dataset.of_table(&new_table(&call.parts.headers, &whole(body).await?)?);
+        Ok(errors::json(StatusCode::CREATED, &table_item(&reference, self.context.public_urls.default_url())))
+    }
+
+    /// `GET …/datasets/{ref}`.
+    fn dataset(&self, call: Call<'_>, dataset: &str) -> Result<Response<ResponseBody>, ApiError> {
+        self.principal(call)?;
+        let reference = Reference::parse(dataset)?;
+        Ok(errors::json(StatusCode::OK, &dataset_item(&reference, self.context.public_urls.default_url())))
+    }
+
+    /// `GET …/users/{name}`.
+    fn user(&self, call: Call<'_>, user: &str) -> Result<Response<ResponseBody>, ApiError> {
+        let name = user_name(user, self.principal(call)?.tenant())?;
+        Ok(errors::json(StatusCode::OK, &user_item(&name, self.context.public_urls.default_url())))
     }
 
     async fn confirm(&self, principal: &Principal, id: FileId, name: Option<String>) -> Result<(File, Arc<ObjectRow>), ApiError> {
@@ -345,6 +450,11 @@ mod tests {
             ("/api/v1/rawFiles/x/signedUrl", true),
             ("/api/v1/tables/demo.files%3Acurrent.docs/tempUploads", true),
             ("/api/v1/tables", true),
+            ("/api/v1/datasets/demo.files", true),
+            ("/api/v1/users/me", true),
+            ("/api/v1/organizations/demo/datasets", true),
+            ("/api/v1/workflows/x", true),
+            ("/api/v1/queries", true),
             ("/api/v1/rawFilesystem", false),
             ("/api/v1/rawfiles/x", false),
             ("/api/v1/files/x", false),

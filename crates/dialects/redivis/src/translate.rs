@@ -2,7 +2,8 @@
 
 use crate::errors::{ApiError, invalid, no_such_file, no_such_path};
 use crate::wire::{
-    ListBody, NewRawFileBody, NewRawFilesBody, NewTempUploadBody, NewTempUploadsBody, RawFileItem, SignBody, TempUploadItem,
+    DatasetItem, ListBody, NewRawFileBody, NewRawFilesBody, NewTableBody, NewTempUploadBody, NewTempUploadsBody, RawFileItem,
+    SignBody, TableItem, TempUploadItem, UserItem,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,11 +12,12 @@ use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::time::Duration;
 use valetkey_http_common::content_type::guess;
-use valetkey_http_common::path::decode;
+use valetkey_http_common::path::{decode, encode_segment};
 use valetkey_http_common::public_url::PublicUrl;
-use valetkey_model::{Dialect, FileId, Permission, PutMode, Terms};
+use valetkey_model::{Dialect, FileId, Permission, PutMode, TenantName, Terms};
 use valetkey_service::{
-    Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, NewName, ObjectRow, Target, parse_raw_file_id, raw_file_id,
+    Collection, Credential, File, Form, IssueRequest, Issued, Lifetime, NewFile, NewName, ObjectRow, Target, parse_raw_file_id,
+    raw_file_id,
 };
 
 /// The longest life of a signed URL, in seconds.
@@ -25,7 +27,7 @@ const MAX_FILES: usize = 1000;
 /// How long an upload may take until it is a file; its URL lives as long. Published clients ask for the URLs of 1000 files at once
 /// and use them one after the other.
 const KEEP_FOR: Duration = Duration::from_secs(24 * 3600);
-/// The longest reference of a table.
+/// The longest reference of a table, dataset or user.
 const MAX_REFERENCE_BYTES: usize = 512;
 /// The longest name of a file.
 const MAX_NAME_BYTES: usize = 1024;
@@ -37,13 +39,153 @@ pub(crate) fn file_id(raw: &str) -> Result<FileId, ApiError> {
     decode(raw).ok().and_then(|id| parse_raw_file_id(&id)).ok_or_else(no_such_file)
 }
 
-/// Proves that a raw path segment could name a table. Which one plays no part.
-pub(crate) fn table_reference(raw: &str) -> Result<(), ApiError> {
-    match decode(raw) {
-        Ok(reference) if reference.is_empty() => Err(no_such_path()),
-        Ok(reference) if reference.len() <= MAX_REFERENCE_BYTES => Ok(()),
-        Ok(_) => Err(invalid(format!("The table reference is longer than {MAX_REFERENCE_BYTES} bytes"))),
-        Err(error) => Err(invalid(format!("The table reference is not URL-encoded: {error}"))),
+/// What a raw path segment refers to: [`{owner}.{dataset}.{table}`](https://docs.redivis.com/api/referencing-resources), where
+/// dataset and table may have an id and the dataset a version behind colons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    text: String,
+}
+
+impl Reference {
+    /// # Errors
+    ///
+    /// 404 for nothing, 400 for what is too long or not URL-encoded.
+    pub(crate) fn parse(raw: &str) -> Result<Self, ApiError> {
+        match decode(raw) {
+            Ok(text) if text.is_empty() => Err(no_such_path()),
+            Ok(text) if text.len() <= MAX_REFERENCE_BYTES => Ok(Self { text: text.into_owned() }),
+            Ok(_) => Err(invalid(format!("The reference is longer than {MAX_REFERENCE_BYTES} bytes"))),
+            Err(error) => Err(invalid(format!("The reference is not URL-encoded: {error}"))),
+        }
+    }
+
+    /// One deeper: of a table in this dataset.
+    pub(crate) fn of_table(&self, name: &str) -> Self {
+        Self { text: format!("{}.{name}", self.text) }
+    }
+
+    /// Its files. Version and ids play no part; of names neither case does, nor which character stands where one is neither letter
+    /// nor digit.
+    pub(crate) fn collection(&self) -> Collection {
+        let names: Vec<_> = self.parts().iter().map(|part| name_in(part).to_lowercase()).collect();
+        let escaped: Vec<_> = names.iter().map(|name| escaped(name)).collect();
+        Collection::new(&escaped.join("."), names.join(".").parse().ok())
+    }
+
+    /// A part for each level. The dot in a version is within its part.
+    fn parts(&self) -> Vec<&str> {
+        let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
+        while let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty()) {
+            // Dots and colons are single bytes; any other character is passed over whole.
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            if let Some(tag) = rest.strip_prefix(':') {
+                at += version_len(tag);
+            } else if rest.starts_with('.') {
+                parts.extend(self.text.get(start..at - 1));
+                start = at;
+            }
+        }
+        parts.extend(self.text.get(start..));
+        parts
+    }
+
+    /// The last part's name, without version and id.
+    fn name(&self) -> &str {
+        self.parts().last().map_or(&self.text, |part| name_in(part))
+    }
+
+    /// The last part.
+    fn scoped(&self) -> &str {
+        self.parts().last().map_or(&self.text, |part| part)
+    }
+
+    /// What the last part belongs to, if there is anything before it.
+    fn parent(&self) -> Option<Self> {
+        let text = self.text.strip_suffix(self.scoped())?.strip_suffix('.')?;
+        (!text.is_empty()).then(|| Self { text: text.to_owned() })
+    }
+
+    fn uri(&self, kind: &str) -> String {
+        format!("/{kind}/{}", encode_segment(&self.text))
+    }
+}
+
+/// How much of a text is a version such as `v1.0`.
+fn version_len(text: &str) -> usize {
+    let n_digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let Some(major) = text.strip_prefix('v') else { return 0 };
+    let n_major = n_digits(major);
+    let minor = major.get(n_major..).and_then(|rest| rest.strip_prefix('.')).filter(|_| n_major > 0);
+    match minor.map(n_digits) {
+        Some(n_minor) if n_minor > 0 => 1 + n_major + 1 + n_minor,
+        _ => 0,
+    }
+}
+
+fn name_in(part: &str) -> &str {
+    part.split(':').next().unwrap_or_default()
+}
+
+/// A name as the vendor escapes it: one underscore for whatever stands between letters and digits.
+fn escaped(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            c if c.is_alphanumeric() => escaped.push(c),
+            _ if escaped.ends_with('_') => {}
+            _ => escaped.push('_'),
+        }
+    }
+    escaped
+}
+
+/// A table, which is there as soon as it is named.
+pub(crate) fn table_item(reference: &Reference, base: &PublicUrl) -> TableItem {
+    let uri = reference.uri("tables");
+    TableItem {
+        kind: "table",
+        url: base.join(&format!("/api/v1{uri}")),
+        uri,
+        name: reference.name().to_owned(),
+        qualified_reference: reference.text.clone(),
+        scoped_reference: reference.scoped().to_owned(),
+        container: reference.parent().map(|parent| dataset_item(&parent, base)),
+    }
+}
+
+/// A dataset, likewise.
+pub(crate) fn dataset_item(reference: &Reference, base: &PublicUrl) -> DatasetItem {
+    let uri = reference.uri("datasets");
+    DatasetItem {
+        kind: "dataset",
+        url: base.join(&format!("/api/v1{uri}")),
+        uri,
+        name: reference.name().to_owned(),
+        qualified_reference: reference.text.clone(),
+        scoped_reference: reference.scoped().to_owned(),
+        owner: reference.parent().map(|owner| user_item(&owner.text, base)),
+    }
+}
+
+/// A user, or what owns datasets otherwise.
+pub(crate) fn user_item(name: &str, base: &PublicUrl) -> UserItem {
+    let uri = format!("/users/{}", encode_segment(name));
+    let url = base.join(&format!("/api/v1{uri}"));
+    UserItem { kind: "user", name: name.to_owned(), user_name: name.to_owned(), uri, url }
+}
+
+/// The user of a raw path segment: whose key it is, where that is `me`.
+pub(crate) fn user_name(raw: &str, tenant: &TenantName) -> Result<String, ApiError> {
+    let reference = Reference::parse(raw)?;
+    Ok(if reference.text == "me" { tenant.to_string() } else { reference.text })
+}
+
+/// The name of a table to be.
+pub(crate) fn new_table(headers: &HeaderMap, bytes: &[u8]) -> Result<String, ApiError> {
+    let NewTableBody { name } = parse(headers, bytes)?;
+    match name.len() {
+        1..=MAX_REFERENCE_BYTES => Ok(name),
+        _ => Err(invalid(format!("Invalid field 'name': expected 1 to {MAX_REFERENCE_BYTES} bytes"))),
     }
 }
 
@@ -60,9 +202,6 @@ pub(crate) fn lifetime(headers: &HeaderMap, bytes: &[u8]) -> Result<Duration, Ap
 pub(crate) fn temp_uploads(headers: &HeaderMap, bytes: &[u8]) -> Result<Vec<NewTempUploadBody>, ApiError> {
     let NewTempUploadsBody { temp_uploads } = parse(headers, bytes)?;
     within_limit("tempUploads", temp_uploads.len())?;
-    if temp_uploads.iter().any(|upload| upload.resumable) {
-        return Err(invalid("Invalid field 'resumable': resumable uploads are not served yet, expected false"));
-    }
     temp_uploads.iter().try_for_each(|upload| is_name(&upload.name))?;
     Ok(temp_uploads)
 }
@@ -311,7 +450,6 @@ mod tests {
             r#"{"tempUploads": [{"name": "a"}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": null}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": ""}]}"#,
-            r#"{"tempUploads": [{"size": 1, "name": "a", "resumable": true}]}"#,
             r#"{"tempUploads": [{"size": 1, "name": "a", "resumable": null}]}"#,
             r#"{"tempUploads": [], "tempUploads": [{"size": 1, "name": "a"}]}"#,
         ] {
@@ -342,6 +480,44 @@ mod tests {
     }
 
     #[test]
+    fn references() {
+        let reference = |text: &str| Reference { text: text.to_owned() };
+        let check = |text: &str, parts: &[&str], folder: &str, bucket: Option<&str>| {
+            let reference = reference(text);
+            assert_eq!(reference.parts(), parts, "{text}");
+            let expected = Collection::new(folder, bucket.map(|bucket| bucket.parse().unwrap()));
+            assert_eq!(reference.collection(), expected, "{text}");
+        };
+        check("demo.files.docs", &["demo", "files", "docs"], "demo.files.docs", Some("demo.files.docs"));
+        check("Demo.FILES:current.docs", &["Demo", "FILES:current", "docs"], "demo.files.docs", Some("demo.files.docs"));
+        for version in ["next", "v1_0", "v1.0", "v12.34", "ab12:v1.0", "sample:next", ""] {
+            let text = format!("demo.files:{version}.docs:cd34");
+            let dataset = format!("files:{version}");
+            check(&text, &["demo", &dataset, "docs:cd34"], "demo.files.docs", Some("demo.files.docs"));
+        }
+        check("demo.files:v1.docs", &["demo", "files:v1", "docs"], "demo.files.docs", Some("demo.files.docs"));
+        check("demo.files:v.1.docs", &["demo", "files:v", "1", "docs"], "demo.files.1.docs", Some("demo.files.1.docs"));
+        check("demo.my files!.q3-é", &["demo", "my files!", "q3-é"], "demo.my_files_.q3_é", None);
+        check("tenant-1.a__b.c", &["tenant-1", "a__b", "c"], "tenant_1.a_b.c", Some("tenant-1.a__b.c"));
+        check("files-acme", &["files-acme"], "files_acme", Some("files-acme"));
+        check("..", &["", "", ""], "..", None);
+        check(":x", &[":x"], "", None);
+        check("é:v1.0ü.x", &["é:v1.0ü", "x"], "é.x", None);
+
+        let base: PublicUrl = "https://h/p".parse().unwrap();
+        let table = table_item(&reference("demo.files:v1.0.docs:cd34"), &base);
+        assert_eq!((table.name.as_str(), table.scoped_reference.as_str()), ("docs", "docs:cd34"));
+        assert_eq!(table.uri, "/tables/demo.files%3Av1.0.docs%3Acd34");
+        assert_eq!(table.url, "https://h/p/api/v1/tables/demo.files%3Av1.0.docs%3Acd34");
+        let dataset = table.container.unwrap();
+        assert_eq!((dataset.name.as_str(), dataset.qualified_reference.as_str()), ("files", "demo.files:v1.0"));
+        assert_eq!(dataset.owner.unwrap().uri, "/users/demo");
+        assert!(table_item(&reference("docs"), &base).container.is_none());
+        assert!(dataset_item(&reference("docs"), &base).owner.is_none());
+        assert_eq!(reference("demo.files").of_table("My Docs").collection(), Collection::new("demo.files.my_docs", None));
+    }
+
+    #[test]
     fn path_segments() {
         let id = FileId::from_bytes([7; 16]);
         let raw = raw_file_id(id);
@@ -350,7 +526,7 @@ mod tests {
         for wrong in ["", "%", "%00", &id.to_string(), &raw.to_uppercase(), &format!("{raw}x")] {
             assert!(file_id(wrong).is_err(), "{wrong}");
         }
-        let is_table = |raw: &str| table_reference(raw).is_ok();
+        let is_table = |raw: &str| Reference::parse(raw).is_ok();
         assert!(is_table("demo.files%3Acurrent.docs") && is_table("%2F") && is_table(&"a".repeat(512)));
         assert!(!is_table("") && !is_table("%zz") && !is_table("%00") && !is_table("%ff") && !is_table(&"a".repeat(513)));
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use valetkey_http_common::json;
 use valetkey_http_common::openapi::schemas;
-use valetkey_http_common::{json, schema};
 
 /// A signed URL to be issued.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,16 +36,11 @@ pub(crate) struct NewTempUploadBody {
     /// Its name, of 1 to 1024 bytes; its media type follows from it.
     #[schema(min_length = 1, max_length = 1024)]
     pub(crate) name: String,
-    /// Resumable uploads are not served: `true` is refused.
-    #[schema(value_type = NotYet, default = false)]
+    /// Whether it is to be sent in parts: a POST with `x-goog-resumable: start` to the URL begins, and tells where to `PUT` them. It
+    /// may be sent at once all the same, as any may be in parts.
     #[serde(default)]
     pub(crate) resumable: bool,
 }
-
-schema!(
-    /// What is not served yet.
-    pub(crate) NotYet = Boolean { enum_values: Some([false]) }
-);
 
 /// Uploads that are to be files.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -71,6 +66,81 @@ pub(crate) struct NewRawFileBody {
     pub(crate) temp_upload_id: String,
 }
 
+/// A table to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = redivis::NewTable)]
+pub(crate) struct NewTableBody {
+    /// Its name, of 1 to 512 bytes.
+    #[schema(min_length = 1, max_length = 512)]
+    pub(crate) name: String,
+}
+
+/// A table. It is there as soon as it is named.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::Table)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TableItem {
+    /// Always `table`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it was referred to by.
+    pub(crate) qualified_reference: String,
+    /// The same within its dataset.
+    pub(crate) scoped_reference: String,
+    /// Its dataset, if the reference has one.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) container: Option<DatasetItem>,
+}
+
+/// A dataset. It is there as soon as it is named.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::Dataset)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DatasetItem {
+    /// Always `dataset`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it was referred to by.
+    pub(crate) qualified_reference: String,
+    /// The same among its owner's.
+    pub(crate) scoped_reference: String,
+    /// Whose it is said to be, if the reference says it.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<UserItem>,
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = redivis::User)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserItem {
+    /// Always `user`.
+    pub(crate) kind: &'static str,
+    /// Its path below the API's root.
+    pub(crate) uri: String,
+    /// Where it is.
+    #[schema(value_type = schemas::Url)]
+    pub(crate) url: String,
+    /// The name.
+    pub(crate) name: String,
+    /// The same.
+    pub(crate) user_name: String,
+}
+
 /// A list.
 #[derive(Serialize)]
 pub(crate) struct ListBody<T> {
@@ -87,7 +157,7 @@ pub(crate) struct TempUploadItem {
     /// Its id, which the file will have.
     #[schema(value_type = schemas::RawFileId)]
     pub(crate) id: String,
-    /// The URL, for a PUT of the bytes; it works for a day.
+    /// The URL, for a PUT of the bytes or a POST that begins a resumable upload; it works for a day.
     #[schema(value_type = schemas::Url)]
     pub(crate) url: String,
     /// The file's name.
@@ -95,7 +165,7 @@ pub(crate) struct TempUploadItem {
     /// How many bytes it must have.
     #[schema(value_type = schemas::Bytes)]
     pub(crate) size: u64,
-    /// Always `false`.
+    /// As asked for.
     pub(crate) resumable: bool,
 }
 

@@ -6,12 +6,12 @@ use crate::{
     BucketPage, FileRef, FileRow, FileRowPage, FilesQuery, GrantKey, ObjectPage, PieceRow, UploadCursor, UploadEntry, UploadRow,
     statements,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
 use valetkey_model::{BlobId, BucketName, Region, SecretDigest, TenantName, Timestamp, UploadId};
 
-/// How many objects whose retention has ended a page passes over before it ends early: a page's time stays bounded even where
-/// the sweep is behind.
+/// How many objects whose retention has ended, or that are provisional, a page passes over before it ends early: a page's time
+/// stays bounded even where the sweep is behind.
 const MAX_PASSED_OVER: u32 = 10_000;
 
 pub(super) fn buckets(
@@ -45,14 +45,44 @@ pub(super) fn objects(
     limit: u32,
     now: Timestamp,
 ) -> Result<ObjectPage, Fault> {
+    let texts = [statements::OBJECTS_FROM, statements::OBJECTS_BETWEEN];
+    listed(connection, texts, bucket, prefix, after, limit, |row| is_live(row, now))
+}
+
+pub(super) fn ready_objects(
+    connection: &Connection,
+    bucket: &BucketName,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<ObjectPage, Fault> {
+    let texts = [statements::READY_OBJECTS_FROM, statements::READY_OBJECTS_BETWEEN];
+    let is_ready = |row: &Row<'_>| Ok(is_live(row, now)? && !row.get::<_, bool>(14)?);
+    listed(connection, texts, bucket, prefix, after, limit, is_ready)
+}
+
+fn is_live(row: &Row<'_>, now: Timestamp) -> Result<bool, Fault> {
+    Ok(rows::optional_instant(row, 12)?.is_none_or(|expires_at| expires_at > now))
+}
+
+/// A page of the objects that `belongs` says yes to; the statements are one without an end and one with.
+fn listed(
+    connection: &Connection,
+    [from, between]: [&str; 2],
+    bucket: &BucketName,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+    belongs: impl Fn(&Row<'_>) -> Result<bool, Fault>,
+) -> Result<ObjectPage, Fault> {
     if limit == 0 {
         return Ok(ObjectPage::default());
     }
     let (bucket, start, end) = (bucket.as_str(), statements::listing_start(prefix, after), statements::prefix_end(prefix));
     // Rows are stepped one by one: this limit only bounds how many.
     let at_most = i64::from(limit) + i64::from(MAX_PASSED_OVER) + 1;
-    let mut statement =
-        connection.prepare_cached(if end.is_some() { statements::OBJECTS_BETWEEN } else { statements::OBJECTS_FROM })?;
+    let mut statement = connection.prepare_cached(if end.is_some() { between } else { from })?;
     let mut found = match end {
         Some(end) => statement.query(params![bucket, start, end, at_most])?,
         None => statement.query(params![bucket, start, at_most])?,
@@ -60,8 +90,7 @@ pub(super) fn objects(
     let mut page = ObjectPage::default();
     let mut passed_over = 0;
     while let Some(row) = found.next()? {
-        let live = rows::optional_instant(row, 12)?.is_none_or(|expires_at| expires_at > now);
-        if !live {
+        if !belongs(row)? {
             passed_over += 1;
             if passed_over == MAX_PASSED_OVER {
                 page.next = Some(rows::parsed(row, 1)?);

@@ -5,6 +5,7 @@
 mod api_keys;
 mod audit;
 mod authenticate;
+mod collections;
 mod copy;
 mod explain;
 mod file_listing;

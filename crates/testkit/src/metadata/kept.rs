@@ -22,7 +22,7 @@ const IDEMPOTENCY: &str = "20261121T1630_idempotency";
 const URLS: &str = "20261121T1600_urls";
 
 /// The version since which objects have what their uploaders wrote down.
-const USER_METADATA: &str = "20261121T2240_user_metadata";
+const USER_METADATA: &str = "20261121T2230_files_listed";
 
 /// The same rows each time.
 struct Kept {

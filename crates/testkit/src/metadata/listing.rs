@@ -3,7 +3,8 @@
 use super::sample::DAY;
 use super::{Trial, name};
 use std::sync::Arc;
-use valetkey_metadata::{MetadataStore, Publication};
+use valetkey_metadata::{Confirmation, MetadataStore, ObjectPage, Publication, PublishCondition, ReservationRow};
+use valetkey_model::PutMode;
 
 /// Keys that sort differently by letters, by UTF-16, by pattern or after normalising.
 const ODD: &[&str] = &[
@@ -97,6 +98,37 @@ pub async fn ended_objects_are_left_out(trial: Trial) {
     }
 }
 
+/// Until it is confirmed, and from then on; the pages are filled with others.
+pub async fn provisional_objects_are_not_ready(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let mut reserved = Vec::new();
+    for number in 0..10 {
+        let key = format!("a/{number}");
+        if number % 2 == 0 {
+            let reservation = ReservationRow { needs_confirmation: true, ..trial.reservation(&key) };
+            let reservation = store.reserve_file(reservation).await.unwrap();
+            let condition = PublishCondition { mode: PutMode::Reserved, ..trial.publication(&key).condition };
+            store.publish(Publication { condition, ..trial.publication(&key) }).await.unwrap();
+            reserved.push(reservation.file_id);
+        } else {
+            store.publish(trial.publication(&key)).await.unwrap();
+        }
+    }
+    // Reserved, and no bytes there.
+    store.reserve_file(trial.reservation("a/x")).await.unwrap();
+    trial.published(&*store, "b").await;
+    for limit in [1, 2, 3, 5, 100] {
+        assert_eq!(ready_keys(&trial, &*store, "a/", limit).await, ["a/1", "a/3", "a/5", "a/7", "a/9"], "by {limit}");
+        assert_eq!(ready_keys(&trial, &*store, "", limit).await.len(), 6, "by {limit}");
+        assert_eq!(keys(&trial, &*store, "", limit).await.len(), 11, "by {limit}");
+    }
+    let confirmation = |file_id| Confirmation { file_id, name: None, content_type: None, retention: None, now: trial.now() };
+    store.confirm_file(confirmation(reserved[1])).await.unwrap();
+    assert_eq!(ready_keys(&trial, &*store, "a/", 2).await, ["a/1", "a/2", "a/3", "a/5", "a/7", "a/9"]);
+    trial.clock.advance(DAY);
+    assert_eq!(ready_keys(&trial, &*store, "a/", 2).await.len(), 6, "what is confirmed stays");
+}
+
 /// Each once.
 pub async fn ten_thousand_objects_come_in_order(trial: Trial) {
     let store = trial.open_furnished().await;
@@ -127,9 +159,21 @@ async fn furnished_with(trial: &Trial, keys: &[&str]) -> Arc<dyn MetadataStore> 
 
 /// The keys on all pages; no page is too long, and only the last has no next.
 async fn keys(trial: &Trial, store: &dyn MetadataStore, prefix: &str, limit: u32) -> Vec<String> {
+    let page = async |after: Option<&str>| store.objects(&name("reports"), prefix, after, limit, trial.now()).await.unwrap();
+    keys_of(limit, page).await
+}
+
+/// The same of what is there for good.
+async fn ready_keys(trial: &Trial, store: &dyn MetadataStore, prefix: &str, limit: u32) -> Vec<String> {
+    let page =
+        async |after: Option<&str>| store.ready_objects(&name("reports"), prefix, after, limit, trial.now()).await.unwrap();
+    keys_of(limit, page).await
+}
+
+async fn keys_of(limit: u32, page: impl AsyncFn(Option<&str>) -> ObjectPage) -> Vec<String> {
     let (mut keys, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
     loop {
-        let page = store.objects(&name("reports"), prefix, after.as_deref(), limit, trial.now()).await.unwrap();
+        let page = page(after.as_deref()).await;
         assert!(page.objects.len() <= limit as usize);
         keys.extend(page.objects.iter().map(|object| object.key.to_string()));
         match page.next {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod listing;
 mod raw_files;
+mod resumable;
 mod signed_url;
 mod tables;
 mod world;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use valetkey_dataplane::RequestBody;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, Handler, Options, Server};
-use valetkey_dataplane::{ClientAddressPolicy, Face, SignedUrls};
+use valetkey_dataplane::{ClientAddressPolicy, Face, SignedRequest, SignedUrls, Step};
 use valetkey_dialect_redivis::{Redivis, RedivisContext, issuer_face};
 use valetkey_http_common::client_address::ClientAddressFrom;
 use valetkey_http_common::path::collapse_leading_slashes;
@@ -43,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct World {
     pub(crate) clock: FixedClock,
     pub(crate) service: Service,
+    pub(crate) metadata: Arc<SqliteStore>,
     pub(crate) runtime: tokio::runtime::Runtime,
     server: Server,
     _directory: tempfile::TempDir,
@@ -84,7 +85,12 @@ impl Handler for Routes {
         }
         let (parts, body) = request.into_parts();
         let token = uri.query().and_then(|query| query.strip_prefix("cat=")).unwrap_or_default();
+        let token = token.split('&').next().unwrap_or_default();
         let credential = PresentedCredential::Token { token, raw_path };
+        if let Some(step) = Step::of(&parts) {
+            let request = SignedRequest { face: &BareFace, credential, parts: &parts, path, connection };
+            return self.signed_urls.resume(request, body, step, &PublicUrls::new(self.public_url.clone(), None).unwrap()).await;
+        }
         self.signed_urls.call(&BareFace, credential, &parts, body, connection).await
     }
 }
@@ -101,13 +107,13 @@ pub(crate) fn world_at(base: &str) -> World {
     let entropy: Arc<SeededEntropy> = Arc::new(SeededEntropy::from_environment());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let public_url: PublicUrl = base.parse().unwrap();
+    let path = directory.path().join("metadata.sqlite3");
+    let metadata = Arc::new(SqliteStore::open(&path, Arc::new(clock.clone()), SqliteOptions::default()).unwrap());
     let service = runtime.block_on(async {
-        let path = directory.path().join("metadata.sqlite3");
-        let metadata = SqliteStore::open(&path, Arc::new(clock.clone()), SqliteOptions::default()).unwrap();
         let objects = FsStore::open(directory.path().join("objects"), &FsOptions::default()).unwrap();
         let config = ServiceConfig { base_path: public_url.base_path().to_owned(), ..ServiceConfig::default() };
         let (clock, key) = (Arc::new(clock.clone()), MasterKey::new([7; 32]));
-        let service = Service::start(Arc::new(metadata), Arc::new(objects), clock, entropy.clone(), key, config).await.unwrap();
+        let service = Service::start(metadata.clone(), Arc::new(objects), clock, entropy.clone(), key, config).await.unwrap();
         service.provision(provisioning()).await.unwrap();
         service
     });
@@ -125,7 +131,7 @@ pub(crate) fn world_at(base: &str) -> World {
     let signed_urls = signed_urls.with_issuer_face(Dialect::Redivis, issuer_face());
     let routes = Routes { redivis, signed_urls, public_url };
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), options, routes).unwrap();
-    World { clock, service, runtime, server, _directory: directory }
+    World { clock, service, metadata, runtime, server, _directory: directory }
 }
 
 fn provisioning() -> Provisioning {
@@ -215,10 +221,18 @@ impl Got {
 
     /// Asserts status and code of an answer to HEAD.
     pub(crate) fn head_refused(&self, status: u16, error: &str) {
+        refused(&self.payload(), self, status, error, None);
+    }
+
+    /// Asserts a missing scope in an answer to HEAD.
+    pub(crate) fn head_lacks(&self, scope: &str) {
+        refused(&self.payload(), self, 403, "insufficient_scope", Some(scope));
+    }
+
+    fn payload(&self) -> Value {
         let payload = percent_encoding::percent_decode_str(self.header("x-redivis-error-payload").unwrap());
-        let payload: Value = serde_json::from_slice(&payload.collect::<Vec<_>>()).unwrap();
         assert!(self.body.is_empty());
-        refused(&payload, self, status, error, None);
+        serde_json::from_slice(&payload.collect::<Vec<_>>()).unwrap()
     }
 }
 
@@ -332,6 +346,12 @@ impl World {
         })
     }
 
+    /// A bucket of `acme`, as a collection of files may have one.
+    pub(crate) fn bucket(&self, name: &str, public: bool) {
+        let new = NewBucket { public, ..NewBucket::new(name.parse().unwrap()) };
+        self.runtime.block_on(self.service.create_bucket(&self.principal("app"), new)).unwrap();
+    }
+
     /// Deletes an object of `acme`.
     pub(crate) fn delete_object(&self, bucket: &BucketName, key: &str) {
         let key = key.parse().unwrap();
@@ -386,13 +406,32 @@ pub(crate) fn read(stream: &mut TcpStream, of_head: bool) -> Got {
             let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
             let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
             let length: usize = if of_head || matches!(status, 204 | 304) { 0 } else { length.unwrap_or(0) };
-            if bytes.len() >= end + length {
+            let is_chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked\r\n") && !of_head;
+            if is_chunked && let Some(body) = unchunked(&bytes[end..]) {
+                return Got { status, head, body };
+            }
+            if !is_chunked && bytes.len() >= end + length {
                 return Got { status, head, body: bytes[end..end + length].to_vec() };
             }
         }
         let n_read = stream.read(&mut piece).unwrap();
         assert!(n_read > 0, "the answer ended early: {}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&piece[..n_read]);
+    }
+}
+
+/// The content of a chunked body; `None` before its end.
+fn unchunked(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let line_end = body.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..line_end]).unwrap(), 16).unwrap();
+        let chunk = body.get(line_end + 2..line_end + 2 + length)?;
+        body = body.get(line_end + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(content);
+        }
+        content.extend_from_slice(chunk);
     }
 }
 
