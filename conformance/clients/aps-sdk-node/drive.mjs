@@ -54,6 +54,14 @@ await check("objects, page by page", async () => {
   assert.deepEqual(keys, ["dir/small ü.bin", "large.bin", "streamed.bin"]);
   assert.equal((await client.listObjects(BUCKET, "dir/")).length, 1);
 });
+await check("a file in chunks, in any order", async () => {
+  const half = 9 * MIB;
+  const send = (from, to) => client.uploadObjectResumable(BUCKET, "zzz.bin", large.subarray(from, to), from, large.length, "session");
+  await send(half, large.length);
+  assert.deepEqual(await client.getResumableUploadStatus(BUCKET, "zzz.bin", "session"), [{ start: half, end: large.length - 1 }]);
+  await send(0, half);
+  assert.equal((await client.getObjectDetails(BUCKET, "zzz.bin")).sha1, hash("sha1", large));
+});
 await check("an object's details", async () => {
   const found = await client.getObjectDetails(BUCKET, "large.bin");
   assert.deepEqual([found.objectId, found.size], [`urn:adsk.objects:os.object:${BUCKET}/large.bin`, large.length]);

@@ -174,6 +174,20 @@ await check("bytes that are not those announced", () =>
     "Mismatched checksums",
   ),
 );
+await check("an object is uploaded in chunks, the last one first", async () => {
+  const chunk = (from, to) => {
+    const part = large.subarray(from, to);
+    const range = `bytes ${from}-${to - 1}/${large.length}`;
+    return objects.uploadChunk(BUCKET, "chunks.bin", part.length, range, "session-1", part, {}, auth, token);
+  };
+  assert.equal((await chunk(6 * MIB, large.length)).statusCode, 202);
+  const status = await objects.getStatusBySessionId(BUCKET, "chunks.bin", "session-1", auth, token);
+  assert.equal(status.headers.range, `bytes=${6 * MIB}-${large.length - 1}`);
+  const { body, statusCode } = await chunk(0, 6 * MIB);
+  assert.deepEqual([statusCode, body.size], [200, large.length]);
+  const { body: details } = await objects.getObjectDetails(BUCKET, "chunks.bin", {}, auth, token);
+  assert.equal(details.sha1, hash("sha1", large));
+});
 
 const sign = async (key, body = {}, opts = {}) => (await objects.createSignedResource(BUCKET, key, body, opts, auth, token)).body;
 const idOf = (signed) => new URL(signed.signedUrl).pathname.split("/").pop();
@@ -196,6 +210,16 @@ await check("a signed resource is written", async () => {
   const { body } = await objects.uploadSignedResource(idOf(signed), 7, "written", {}, auth, token);
   assert.deepEqual([body.objectKey, body.size, body.sha1], ["direct.txt", 7, hash("sha1", "written")]);
   await refused(axios.get(signed.signedUrl), 403, "Signed Resource does not grant read permissions");
+});
+await check("a signed resource is written in chunks", async () => {
+  const signed = await sign("direct.txt", {}, { access: "write" });
+  const chunk = (range, body) => objects.uploadSignedResourcesChunk(idOf(signed), `bytes ${range}/12`, "session-2", body, {}, auth, token);
+  assert.equal((await chunk("5-11", " chunks")).statusCode, 202);
+  assert.equal((await chunk("0-4", "two  ".trim().padEnd(5))).statusCode, 200);
+  const { body } = await objects.getObject(BUCKET, "direct.txt", {}, auth, token);
+  assert.equal(Buffer.from(body).toString(), "two   chunks");
+  // As the next check has it.
+  await objects.uploadSignedResource(idOf(signed), 7, "written", {}, auth, token);
 });
 await check("only what has not changed is overwritten", async () => {
   const signed = await sign("direct.txt", {}, { access: "readwrite" });

@@ -33,6 +33,13 @@ await check("an object is stored from a stream", async () => {
   const stored = await client.uploadObjectStream(BUCKET, "b.bin", "application/x-b", Readable.from([content, content]));
   assert.equal(stored.sha1, hash("sha1", Buffer.concat([content, content])));
 });
+await check("an object is stored in chunks", async () => {
+  const all = Buffer.concat([content, content]);
+  const send = (from, part) => client.uploadObjectResumable(BUCKET, "b.bin", part, from, all.length, "session", "application/x-b");
+  await send(0, content);
+  await send(content.length, content);
+  assert.equal((await client.getObjectDetails(BUCKET, "b.bin")).sha1, hash("sha1", all));
+});
 await check("an object is read", async () => {
   assert.ok(content.equals(Buffer.from(await client.downloadObject(BUCKET, "dir/a ü.bin"))));
   const pieces = [];

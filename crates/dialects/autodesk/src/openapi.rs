@@ -269,7 +269,8 @@ fn ranges(piece: Piece) -> Piece {
         .answer(202, accepted())
         .answers(storing())
         .answers([not_found(), (412, precondition_failed()), mistaken(), unreadable()]);
-    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:write"], "Of an upload that is under way.")
+    let about = "Of an upload that is under way. `data:write` and `data:create` do as well; the key behind the token must have one of them.";
+    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:read"], about)
         .parameters(place())
         .parameters([path::<SessionId>("sessionId", "What the client calls the upload.")])
         .answer(

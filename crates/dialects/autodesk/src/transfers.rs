@@ -124,13 +124,14 @@ impl Autodesk {
         let lifetime = transfer_lifetime(query)?;
         boolean(query, "useAcceleration")?;
         let requests = requests::<UploadItem>(body, |item| &item.object_key).await?;
+        let asked = requests.iter().map(|(_, item)| part_numbers(item)).collect::<Result<Vec<_>, _>>()?;
+        if asked.iter().map(|asked| u64::from(asked.n_parts)).sum::<u64>() > u64::from(MAX_PARTS) {
+            return Err(bad(format!("Invalid field 'requests': expected at most {MAX_PARTS} parts in all")));
+        }
         self.service().require_writable(&principal, &bucket).await?;
         let mut results = Vec::new();
-        for item in requests {
-            let done = match part_numbers(&item).and_then(|asked| Ok((parse_object_key(&item.object_key)?, asked))) {
-                Ok((key, asked)) => self.upload_urls(&principal, (&bucket, &key), asked, lifetime).await,
-                Err(error) => Err(error),
-            };
+        for ((key, item), asked) in requests.into_iter().zip(asked) {
+            let done = self.upload_urls(&principal, (&bucket, &key), asked, lifetime).await;
             result(&mut results, item.object_key, done)?;
         }
         Ok(json(StatusCode::OK, &BatchBody { results }))
@@ -149,14 +150,12 @@ impl Autodesk {
         let requests = requests::<CompleteItem>(body, |item| &item.object_key).await?;
         self.service().require_writable(&principal, &bucket).await?;
         let mut results = Vec::new();
-        for item in requests {
+        for (key, item) in requests {
             let file_name = item.content_disposition.as_deref().and_then(|field| disposition::file_name(field.as_bytes()));
             let content_type = item.content_type.filter(|text| HeaderValue::from_str(text).is_ok());
             let asked = CompleteBody { upload_key: item.upload_key, size: item.size, e_tags: item.e_tags };
-            let read =
-                parse_object_key(&item.object_key).and_then(|key| Ok((key, user_metadata(item.user_metadata.as_deref())?)));
-            let done = match read {
-                Ok((key, user_metadata)) => {
+            let done = match user_metadata(item.user_metadata.as_deref()) {
+                Ok(user_metadata) => {
                     let digests = digests();
                     let options = UploadOptions { content_type, file_name, user_metadata, digests, ..UploadOptions::default() };
                     self.completed(&principal, (&bucket, &key), asked, options).await
@@ -181,12 +180,8 @@ impl Autodesk {
         let (lifetime, use_cdn) = (transfer_lifetime(query)?, boolean(query, "useCdn")?);
         boolean(query, "public-resource-fallback")?;
         let mut results = Vec::new();
-        for item in requests::<DownloadItem>(body, |item| &item.object_key).await? {
-            let found = match parse_object_key(&item.object_key) {
-                Ok(key) => self.readable(&principal, &bucket, &key).await,
-                Err(error) => Err(error),
-            };
-            let done = match found {
+        for (key, item) in requests::<DownloadItem>(body, |item| &item.object_key).await? {
+            let done = match self.readable(&principal, &bucket, &key).await {
                 Ok(object) if is_unmodified(&item, &object) => {
                     let skipped = FailedBody { status: "skipped", reason: "Not modified".into() };
                     results.push((item.object_key, BatchItem::Failed(skipped)));
@@ -230,14 +225,15 @@ fn result<T: Serialize>(
     Ok(())
 }
 
-/// The requests of a batch: each of another object, since what is answered is found by the key.
-async fn requests<T: DeserializeOwned>(body: RequestBody, key: fn(&T) -> &String) -> Result<Vec<T>, ApiError> {
+/// The requests of a batch with their keys: each of another object, since what is answered is found by the key.
+async fn requests<T: DeserializeOwned>(body: RequestBody, key: fn(&T) -> &String) -> Result<Vec<(ObjectKey, T)>, ApiError> {
     let RequestsBody { requests } = parse::<RequestsBody<T>>(&whole(body).await?)?;
-    let requests: Vec<T> = requests.into_iter().map(|Object(item)| item).collect();
     if requests.is_empty() || requests.len() > MAX_BATCH {
         return Err(bad(format!("Invalid field 'requests': expected 1 to {MAX_BATCH}, found {}", requests.len())));
     }
-    let mut keys: Vec<_> = requests.iter().map(key).collect();
+    let keyed = |Object(item): Object<T>| Ok((parse_object_key(key(&item))?, item));
+    let requests = requests.into_iter().map(keyed).collect::<Result<Vec<_>, ApiError>>()?;
+    let mut keys: Vec<_> = requests.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
     match keys.windows(2).find(|pair| matches!(pair, [one, next] if one == next)) {
         Some(_) => Err(bad("Invalid field 'requests': an objectKey stands more than once")),

@@ -367,6 +367,7 @@ pub(crate) enum BatchItem<T> {
 /// Why nothing was done.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = autodesk::Failed)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FailedBody {
     /// `error`; or `skipped`, where the client has the object already.
     pub(crate) status: &'static str,
