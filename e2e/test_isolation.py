@@ -100,7 +100,9 @@ class Tenant:
             self.write(urls[0], content)
             made = {"files": [{"name": name, "tempUploadId": upload["id"]}]}
             (file,) = self.done("POST", f"{TABLE}/rawFiles", made, expected=201)["results"]
-            prefix = file["id"].rpartition(".")[2]
+            file_id = file["id"].rpartition(".")[2]
+            # In the table's folder.
+            (prefix,) = [each["key"] for each in self.api.objects(bucket) if each["file_id"] == file_id]
         elif way == "datalab":
             upload = self.done("POST", "/api/v1/files/upload", {"filename": name, "content_type": TYPE})
             urls = [upload["upload_url"]]
@@ -402,6 +404,11 @@ class Intruder:
             for who in ({"Authorization": f"Bearer {self.own.bearer}"}, {}):
                 answer = self.ask("GET", target, fields=who)
                 assert not any(f'"{bucket}"' in answer.body.decode() for bucket in buckets), answer
+        # A table is one's own, under whatever name.
+        for table in (TABLE, *(f"/api/v1/tables/{bucket}" for bucket in buckets)):
+            for who in ({"Authorization": f"Bearer {self.own.bearer}"}, {}):
+                answer = self.ask("GET", f"{table}/rawFiles?format=arrow", fields=who)
+                assert answer.status == (200 if who else 401), answer
         for method, path, body in (
             ("POST", "/vk/v1/buckets", lambda name: {"name": name}),
             ("POST", "/oss/v2/buckets", lambda name: {"bucketKey": name, "policyKey": "persistent"}),

@@ -85,7 +85,7 @@ class Tenant:
     def place(self, file_id):
         """Where a file without a bucket of its own is."""
         bucket = f"files-{self.name}"
-        (found,) = self.api.objects(bucket, prefix=f"{file_id}/")
+        (found,) = [each for each in self.api.objects(bucket) if each["file_id"] == file_id]
         return bucket, found["key"]
 
     def object(self, bucket, key):

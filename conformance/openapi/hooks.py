@@ -173,7 +173,7 @@ EXCUSES = [
     Excuse("positive_data_acceptance", "the vendor tells a file without its bytes by 400", says("has not been uploaded yet")),
     Excuse("positive_data_acceptance", "an upload stands once in a list", says("stands more than once")),
     Excuse("positive_data_acceptance", "a file keeps the name under which it became one", says("of another name already")),
-    Excuse("positive_data_acceptance", "lengths are in bytes, and a schema counts characters", says("bytes long", "expected 1 to 1024 bytes", "is longer than 512 bytes")),
+    Excuse("positive_data_acceptance", "lengths are in bytes, and a schema counts characters", says("bytes long", "expected 1 to 1024 bytes", "expected 1 to 512 bytes", "is longer than 512 bytes")),
     Excuse("positive_data_acceptance", "a secret is base64url in its canonical spelling, and of whole bytes", field("secret")),
     Excuse("positive_data_acceptance", "a token with none of the scopes asked for is refused", says("AUTH-004")),
     Excuse("use_after_free", "a preflight says nothing of whether the URL works", lambda case, response: case.method == "OPTIONS"),

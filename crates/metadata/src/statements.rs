@@ -38,9 +38,9 @@ macro_rules! object_columns {
     };
 }
 
-macro_rules! is_provisional {
+macro_rules! is_withheld {
     () => {
-        ", EXISTS (SELECT 1 FROM reservations WHERE reservations.file_id = objects.file_id)"
+        ", listed = 0 OR EXISTS (SELECT 1 FROM reservations WHERE reservations.file_id = objects.file_id) AS is_withheld"
     };
 }
 
@@ -174,10 +174,10 @@ statements! {
         ORDER BY object_key LIMIT $3";
     OBJECTS_BETWEEN = "SELECT ", object_columns!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 \
         ORDER BY object_key LIMIT $4";
-    /// With whether each is provisional yet: its reservation ends with its confirmation.
-    READY_OBJECTS_FROM = "SELECT ", object_columns!(), is_provisional!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 \
+    /// With whether each is no file any more, or provisional yet: its reservation ends with its confirmation.
+    READY_OBJECTS_FROM = "SELECT ", object_columns!(), is_withheld!(), " FROM objects WHERE bucket = $1 AND object_key >= $2 \
         ORDER BY object_key LIMIT $3";
-    READY_OBJECTS_BETWEEN = "SELECT ", object_columns!(), is_provisional!(), " FROM objects WHERE bucket = $1 \
+    READY_OBJECTS_BETWEEN = "SELECT ", object_columns!(), is_withheld!(), " FROM objects WHERE bucket = $1 \
         AND object_key >= $2 AND object_key < $3 ORDER BY object_key LIMIT $4";
     UPSERT_OBJECT = "INSERT INTO objects (", object_columns!(), ") \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (bucket, object_key) DO UPDATE SET \

@@ -290,7 +290,8 @@ pub trait MetadataStore: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
     ) -> Result<ObjectPage, MetadataError>;
-    /// The same of what is there for good: without what is provisional, because it was not confirmed yet.
+    /// The same of what is a file for good: without what is provisional, because it was not confirmed yet, and what was
+    /// [detached](MetadataStore::detach_file).
     async fn ready_objects(
         &self,
         bucket: &BucketName,

@@ -5,7 +5,7 @@ use crate::collection::folder_of;
 use crate::service::Place;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
-use valetkey_model::{BucketName, Timestamp};
+use valetkey_model::{BucketName, Timestamp, sabotaged};
 
 /// What falls on the same slot is told as changed together.
 const N_SLOTS: usize = 4096;
@@ -46,7 +46,7 @@ impl Changes {
     }
 
     fn mark(&self, what: &impl Hash, now: Timestamp) {
-        if let Some(slot) = self.slot(what) {
+        if let Some(slot) = self.slot(what).filter(|_| !sabotaged("change-unmarked")) {
             slot.fetch_max(now.as_micros(), Ordering::AcqRel);
         }
     }

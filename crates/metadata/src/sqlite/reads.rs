@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
 use valetkey_model::{BlobId, BucketName, Region, SecretDigest, TenantName, Timestamp, UploadId};
 
-/// How many objects whose retention has ended, or that are provisional, a page passes over before it ends early: a page's time
+/// How many objects whose retention has ended, or that are withheld, a page passes over before it ends early: a page's time
 /// stays bounded even where the sweep is behind.
 const MAX_PASSED_OVER: u32 = 10_000;
 
@@ -58,7 +58,7 @@ pub(super) fn ready_objects(
     now: Timestamp,
 ) -> Result<ObjectPage, Fault> {
     let texts = [statements::READY_OBJECTS_FROM, statements::READY_OBJECTS_BETWEEN];
-    let is_ready = |row: &Row<'_>| Ok(is_live(row, now)? && !row.get::<_, bool>(14)?);
+    let is_ready = |row: &Row<'_>| Ok(is_live(row, now)? && !row.get::<_, bool>("is_withheld")?);
     listed(connection, texts, bucket, prefix, after, limit, is_ready)
 }
 

@@ -338,6 +338,9 @@ async fn tried(world: &World, thief: &Principal, loot: &Loot<'_>) -> Vec<(&'stat
     note("READ object", told(&service.object(thief, bucket, key).await));
     note("READ file by id", told(&service.file(thief, by_id).await));
     note("READ file by number", told(&service.file(thief, by_number).await));
+    note("READ what there is to know of a file", told(&service.file_to_describe(thief, by_id).await));
+    note("READ files of a collection", listed(service, Some(thief), bucket, *file_id).await);
+    note("READ files of a collection without a credential", listed(service, None, bucket, *file_id).await);
     for link in [false, true] {
         let asked = asking(bucket, Target::Object((*key).clone()), link, 0);
         note("READ sign object", told(&service.issue(thief, vec![asked]).await));
@@ -383,6 +386,24 @@ async fn tried(world: &World, thief: &Principal, loot: &Loot<'_>) -> Vec<(&'stat
     let owned = service.create_signing_key(thief, new_signing_key("never-made", Some((*api_key).clone()))).await;
     note("signing key for an API key", told(&owned).replace(api_key.as_str(), "ID"));
     tried
+}
+
+/// What a collection that is called like the bucket shows of a file.
+async fn listed(service: &Service, who: Option<&Principal>, bucket: &BucketName, file_id: FileId) -> String {
+    let collection = Collection::new(bucket.as_str(), Some(bucket.clone()));
+    let mut files = match service.collection_files(who, &collection).await {
+        Ok(files) => files,
+        Err(error) => return told::<(), _>(&Err(error)),
+    };
+    if service.collection_files(None, &collection).await.is_ok() {
+        // Anybody's. To list it makes digests, which shows in its rows.
+        return "public".to_owned();
+    }
+    let mut is_there = false;
+    while let Some(batch) = files.next_batch().await.unwrap() {
+        is_there |= batch.iter().any(|object| object.file_id == file_id || object.bucket == *bucket);
+    }
+    format!("listed: {is_there}")
 }
 
 /// Each identifier of the victim's in the hands of the thief.

@@ -1,6 +1,6 @@
 //! Listing objects: order, prefix, pages.
 
-use super::sample::DAY;
+use super::sample::{DAY, number_of};
 use super::{Trial, name};
 use std::sync::Arc;
 use valetkey_metadata::{Confirmation, MetadataStore, ObjectPage, Publication, PublishCondition, ReservationRow};
@@ -125,6 +125,12 @@ pub async fn provisional_objects_are_not_ready(trial: Trial) {
     let confirmation = |file_id| Confirmation { file_id, name: None, content_type: None, retention: None, now: trial.now() };
     store.confirm_file(confirmation(reserved[1])).await.unwrap();
     assert_eq!(ready_keys(&trial, &*store, "a/", 2).await, ["a/1", "a/2", "a/3", "a/5", "a/7", "a/9"]);
+    // Bytes whose file was ended.
+    let left = trial.file_id();
+    store.detach_file(reserved[1], (left, number_of(left))).await.unwrap();
+    assert_eq!(ready_keys(&trial, &*store, "a/", 2).await, ["a/1", "a/3", "a/5", "a/7", "a/9"]);
+    assert_eq!(keys(&trial, &*store, "a/", 2).await.len(), 10);
+    store.confirm_file(confirmation(reserved[2])).await.unwrap();
     trial.clock.advance(DAY);
     assert_eq!(ready_keys(&trial, &*store, "a/", 2).await.len(), 6, "what is confirmed stays");
 }
