@@ -8,6 +8,8 @@ __all__ = ["API_KEY", "BEARER", "SECRET", "World", "values"]
 
 N_OBJECTS = 40
 N_URLS = 12
+# What clients call their resumable uploads.
+SESSION = "session"
 
 # Well-formed values of which there is nothing.
 UNKNOWN = {
@@ -41,6 +43,7 @@ def values(world):
         "own_api_key": [API_KEY],
         "bucket": [BUCKET, PUBLIC_BUCKET],
         "part_number": [1, 2, 3],
+        "session": [SESSION],
         "any_tag": ["*"],
         "other_tag": ['"other"'],
     }
@@ -102,6 +105,9 @@ def put_by_vendors(world, found):
         world.call("PUT", upload["urls"][0], b"a part")
         found["upload_key"].append(upload["uploadKey"])
         found["places"]["uploadKey"][upload["uploadKey"]] = {"bucketKey": BUCKET, "objectKey": key}
+        # A resumable one, of which half is there.
+        half = {"Session-Id": SESSION, "Content-Range": "bytes 0-3/8", "Content-Type": "text/plain"}
+        world.call("PUT", f"{path}/resumable", b"half", half)
         # Another one, for its parts alone.
         upload = world.call("GET", f"{path}/signeds3upload?parts=1&minutesExpiration=60")
         found["part_secret"].append(upload["urls"][0].split("/")[-2])

@@ -12,7 +12,7 @@ use utoipa::openapi::path::Parameter;
 use valetkey_http_common::openapi::schemas::{self, AnyText, BucketName, ETag, Ignored, ObjectKey, Problem, Region, Text};
 use valetkey_http_common::openapi::{
     API_KEY, Answer, BASIC, BEARER, HttpMethod, OpenApi, Operation, PROBLEM, Piece, an_object, header, path, preflight, queries,
-    query, reading, refusals, refusals_of_reading, refusals_of_writing, retry_after, writing,
+    query, reading, refusals, refusals_of_reading, refusals_of_writing, required_header, retry_after, writing,
 };
 use valetkey_http_common::schema;
 use valetkey_model::Refusal;
@@ -242,7 +242,7 @@ fn ranges(piece: Piece) -> Piece {
         whole or not at all. What was not touched for a day is thrown away.";
     let of_range = || {
         [
-            header::<SessionId>("Session-Id", "What the client calls the upload."),
+            required_header::<SessionId>("Session-Id", "What the client calls the upload."),
             header::<ContentRange>("Content-Range", "Which bytes of how many these are."),
             header::<Sha1Hex>("x-ads-chunk-sha1", "The SHA-1 that the range must have, in hexadecimal digits."),
         ]
@@ -269,8 +269,9 @@ fn ranges(piece: Piece) -> Piece {
         .answer(202, accepted())
         .answers(storing())
         .answers([not_found(), (412, precondition_failed()), mistaken(), unreadable()]);
-    let about = "Of an upload that is under way. `data:write` and `data:create` do as well; the key behind the token must have one of them.";
-    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:read"], about)
+    let shown = "\
+        Of an upload that is under way. `data:write` and `data:create` do as well; the key behind the token must have one of them.";
+    let show = api("autodeskShowRanges", "Ask which bytes are there", &["data:read"], shown)
         .parameters(place())
         .parameters([path::<SessionId>("sessionId", "What the client calls the upload.")])
         .answer(
@@ -307,7 +308,7 @@ schema!(
 );
 schema!(
     /// A range of a whole.
-    ContentRange = String { examples: ["bytes 0-5242879/10485760"] }
+    ContentRange = String { examples: ["bytes 0-5242879/10485760"], pattern: Some("^bytes [0-9]{1,15}-[0-9]{1,15}/[0-9]{1,15}$") }
 );
 
 fn transfers(piece: Piece) -> Piece {
