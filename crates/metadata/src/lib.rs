@@ -37,6 +37,6 @@ pub use record::{
 };
 pub use store::{
     BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileCursor, FileRef, FileRow, FileRowPage, FilesQuery, Guard, MAX_PIECES,
-    MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published, Spend, Swept,
+    MAX_UPLOADS_OF_URL, MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published, Spend, Swept,
 };
 pub use url::{RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of};

@@ -340,6 +340,9 @@ pub enum UploadLayout {
 pub struct UploadRanges {
     /// SHA-256 of what the client calls it and of who that is; unique.
     pub name: SecretDigest,
+    /// SHA-256 of what the URL is known by that it was begun with; `None` without one. Of uploads with the same, the
+    /// [`MAX_UPLOADS_OF_URL`](crate::MAX_UPLOADS_OF_URL) that were last sent to are kept.
+    pub holder: Option<SecretDigest>,
     /// The length of the whole; `None` until the client has told it.
     pub total_bytes: Option<u64>,
     /// Its media type, where the client told it at the beginning.

@@ -20,6 +20,10 @@ use valetkey_model::{
 /// How many pieces an upload in ranges has at most.
 pub const MAX_PIECES: u64 = 10_000;
 
+/// How many uploads in ranges are under way by one URL at most: what its holder can make the server keep is so many times the
+/// largest upload that it permits.
+pub const MAX_UPLOADS_OF_URL: u32 = 4;
+
 /// How long a link is kept after it has expired: until then its holder is told that it has, later that there is no such link.
 pub const EXPIRED_LINKS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -416,7 +420,7 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// How much is remembered of such calls, of each tenant that has some.
     async fn idempotent_calls(&self) -> Result<Vec<IdempotentCalls>, MetadataError>;
 
-    /// Begins an upload. [`MetadataError::NotFound`] without its bucket; [`MetadataError::AlreadyExists`] if its id or name is taken.
+    /// Begins an upload; of others by the same URL, all but the latest are thrown away. [`MetadataError::NotFound`] without its bucket; [`MetadataError::AlreadyExists`] if its id or name is taken.
     async fn create_upload(&self, upload: UploadRow) -> Result<(), MetadataError>;
     /// The upload with this id, with its pieces by position.
     async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PieceRow>)>, MetadataError>;

@@ -167,8 +167,7 @@ impl Service {
     ) -> Result<RangeUpload, RangeError> {
         let options = UploadOptions { declared_bytes: Some(request.total_bytes), ..options };
         let plan = self.plan(principal, place.0, place.1, options).await?;
-        let name = name_for(principal, place, request.session);
-        self.begin_range(plan, name, Some(principal.api_key()), request).await
+        self.begin_range(plan, Session::of_principal(principal, place, request.session), request).await
     }
 
     /// Begins to receive a range under an admitted grant.
@@ -184,8 +183,8 @@ impl Service {
     ) -> Result<RangeUpload, RangeError> {
         let options = UploadOptions { declared_bytes: Some(request.total_bytes), ..options };
         let plan = self.plan_granted(&admission, options).await?;
-        let name = name_under(&admission, request.session)?;
-        let upload = self.begin_range(plan, name, admission.issuer(), request).await?;
+        let session = Session::under(&admission, request.session)?;
+        let upload = self.begin_range(plan, session, request).await?;
         self.inner().redemptions.count(admission.grant(), 1, &self.config().base_path);
         Ok(RangeUpload { transfer: admission.into_transfer(self), ..upload })
     }
@@ -203,8 +202,8 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let mut plan = self.plan_granted(admission, options).await?;
         self.check(&mut plan).await?;
-        let name = name_under(admission, session)?;
-        let created = self.create_ranges(&plan, name, admission.issuer(), plan.options.declared_bytes).await?;
+        let session = Session::under(admission, session)?;
+        let created = self.create_ranges(&plan, session, plan.options.declared_bytes).await?;
         self.inner().redemptions.count(admission.grant(), 1, &self.config().base_path);
         // Names of sessions are random: one that is taken is somebody's guess.
         created.map(drop).ok_or(ServiceError::NotFound { what: "upload" })
@@ -222,7 +221,7 @@ impl Service {
         session: &str,
     ) -> Result<Received, ServiceError> {
         self.writable_bucket(principal, place.0).await?;
-        let found = self.live_ranges(&name_for(principal, place, session)).await?;
+        let found = self.live_ranges(&Session::of_principal(principal, place, session).name).await?;
         let upload = found.ok_or(ServiceError::NotFound { what: "upload" })?.upload.id;
         let (row, pieces) = self.metadata().upload(&upload).await?.ok_or(ServiceError::NotFound { what: "upload" })?;
         Ok(Received { ranges: merged(&pieces), total_bytes: total_of(&row) })
@@ -255,17 +254,11 @@ impl Service {
         if !admission.permission().writes() {
             return Err(Refusal::WrongMethod.into());
         }
-        let Some(found) = self.live_ranges(&name_under(admission, session)?).await? else { return Ok(false) };
+        let Some(found) = self.live_ranges(&Session::under(admission, session)?.name).await? else { return Ok(false) };
         Ok(self.metadata().delete_upload(&found.upload.id, self.now()).await?)
     }
 
-    async fn begin_range(
-        &self,
-        mut plan: Plan,
-        name: SecretDigest,
-        by: Option<&ApiKeyId>,
-        request: RangeRequest<'_>,
-    ) -> Result<RangeUpload, RangeError> {
+    async fn begin_range(&self, mut plan: Plan, session: Session, request: RangeRequest<'_>) -> Result<RangeUpload, RangeError> {
         let RangeRequest { range, total_bytes, declared_bytes, expected_sha1, order, .. } = request;
         let length = range.as_ref().map_or(0, |range| range.end.saturating_sub(range.start));
         if range.as_ref().is_some_and(|range| length == 0 || range.end > total_bytes) {
@@ -274,7 +267,7 @@ impl Service {
         if let Some(found) = declared_bytes.filter(|found| *found != length) {
             return Err(RangeError::Length { found, expected: length });
         }
-        let known = self.live_ranges(&name).await?;
+        let known = self.live_ranges(&session.name).await?;
         if known.is_none() && order == RangeOrder::Sequential {
             return Err(RangeError::Unknown);
         }
@@ -289,10 +282,10 @@ impl Service {
             Some(known) if order == RangeOrder::Sequential && range.is_some() => {
                 turn = Some(self.inner().turns.take(known.upload.id, WAIT).await.ok_or(RangeError::Overlaps)?);
                 // The request before has kept what it had.
-                self.live_ranges(&name).await?.ok_or(RangeError::Unknown)?
+                self.live_ranges(&session.name).await?.ok_or(RangeError::Unknown)?
             }
             Some(known) => known,
-            None => self.begun_ranges(&plan, name, by, total_bytes).await?,
+            None => self.begun_ranges(&plan, session, total_bytes).await?,
         };
         if let Some(expected) = total_of(&upload).filter(|expected| *expected != total_bytes) {
             return Err(RangeError::OtherTotal { found: total_bytes, expected });
@@ -331,16 +324,10 @@ impl Service {
     }
 
     /// The upload of this name, begun now or by another of its ranges a moment ago.
-    async fn begun_ranges(
-        &self,
-        plan: &Plan,
-        name: SecretDigest,
-        by: Option<&ApiKeyId>,
-        total_bytes: u64,
-    ) -> Result<UploadEntry, RangeError> {
-        match self.create_ranges(plan, name, by, Some(total_bytes)).await? {
+    async fn begun_ranges(&self, plan: &Plan, session: Session, total_bytes: u64) -> Result<UploadEntry, RangeError> {
+        match self.create_ranges(plan, session.clone(), Some(total_bytes)).await? {
             Some(upload) => Ok(UploadEntry { upload, n_pieces: 0, received_bytes: 0 }),
-            None => self.live_ranges(&name).await?.ok_or(RangeError::Unknown),
+            None => self.live_ranges(&session.name).await?.ok_or(RangeError::Unknown),
         }
     }
 
@@ -348,21 +335,21 @@ impl Service {
     async fn create_ranges(
         &self,
         plan: &Plan,
-        name: SecretDigest,
-        by: Option<&ApiKeyId>,
+        session: Session,
         total_bytes: Option<u64>,
     ) -> Result<Option<UploadRow>, ServiceError> {
         let now = self.now();
+        let Session { name, holder, by } = session;
         let (content_type, file_name) = (plan.options.content_type.clone(), plan.options.file_name.clone());
         let upload = UploadRow {
             id: UploadId::random(self.entropy()),
             tenant: plan.guard.tenant.clone(),
             bucket: plan.bucket.name.clone(),
             key: plan.key.clone(),
-            created_by: by.cloned(),
+            created_by: by,
             created_at: now,
             expires_at: now.plus(self.config().upload_lifetime),
-            layout: UploadLayout::Ranges(UploadRanges { name, total_bytes, content_type, file_name }),
+            layout: UploadLayout::Ranges(UploadRanges { name, holder, total_bytes, content_type, file_name }),
         };
         match self.metadata().create_upload(upload.clone()).await {
             Ok(()) => Ok(Some(upload)),
@@ -513,24 +500,33 @@ impl RangeUpload {
     }
 }
 
-/// Under which a principal's upload is known: its tenant's, whichever API key begins or ends it.
-fn name_for(principal: &Principal, (bucket, key): (&BucketName, &ObjectKey), session: &str) -> SecretDigest {
-    name_of(&[
-        b"principal",
-        principal.tenant().as_str().as_bytes(),
-        bucket.as_str().as_bytes(),
-        key.as_str().as_bytes(),
-        session.as_bytes(),
-    ])
+/// How an upload in ranges is known, and whose it is.
+#[derive(Clone)]
+struct Session {
+    name: SecretDigest,
+    /// What the URL is known by that it is for; `None` without one.
+    holder: Option<SecretDigest>,
+    /// The API key behind it.
+    by: Option<ApiKeyId>,
 }
 
-/// Under which an upload by a URL is known: that URL's alone.
-fn name_under(admission: &Admission, session: &str) -> Result<SecretDigest, Refusal> {
-    let grant = admission.grant();
-    let facts = grant.facts().ok_or(Refusal::WrongMethod)?;
-    let link_id = facts.link_id.ok_or(Refusal::WrongMethod)?;
-    let signing_key = facts.signing_key.map(ToString::to_string).unwrap_or_default();
-    Ok(name_of(&[b"grant", facts.tenant.as_str().as_bytes(), signing_key.as_bytes(), link_id.as_bytes(), session.as_bytes()]))
+impl Session {
+    /// A principal's: its tenant's, whichever API key begins or ends it.
+    fn of_principal(principal: &Principal, (bucket, key): (&BucketName, &ObjectKey), session: &str) -> Self {
+        let owner = [principal.tenant().as_str(), bucket.as_str(), key.as_str(), session].map(str::as_bytes);
+        let name = name_of(&[&[b"principal".as_slice()], owner.as_slice()].concat());
+        Self { name, holder: None, by: Some(principal.api_key().clone()) }
+    }
+
+    /// One by a URL: that URL's alone.
+    fn under(admission: &Admission, session: &str) -> Result<Self, Refusal> {
+        let facts = admission.grant().facts().ok_or(Refusal::WrongMethod)?;
+        let link_id = facts.link_id.ok_or(Refusal::WrongMethod)?;
+        let signing_key = facts.signing_key.map(ToString::to_string).unwrap_or_default();
+        let holder = name_of(&[b"url", facts.tenant.as_str().as_bytes(), signing_key.as_bytes(), link_id.as_bytes()]);
+        let name = name_of(&[b"session", holder.as_bytes(), session.as_bytes()]);
+        Ok(Self { name, holder: Some(holder), by: admission.issuer().cloned() })
+    }
 }
 
 /// SHA-256 of the fields, each with its length.

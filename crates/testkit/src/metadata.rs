@@ -237,6 +237,7 @@ macro_rules! metadata_store_suite {
                 ranges_that_overlap_are_not_kept
                 ranges_and_parts_do_not_mix
                 an_upload_has_so_many_ranges_at_most
+                a_url_has_so_many_uploads_at_most
                 uploads_come_in_pages;
             sweep:
                 a_sweep_takes_what_time_has_ended

@@ -296,16 +296,17 @@ pub(super) fn upload(row: &Row<'_>) -> Result<UploadRow, Fault> {
             None => UploadLayout::Parts,
             Some(name) => UploadLayout::Ranges(UploadRanges {
                 name: SecretDigest::from_bytes(name),
-                total_bytes: row.get(8)?,
-                content_type: row.get(9)?,
-                file_name: row.get(10)?,
+                holder: row.get::<_, Option<_>>(8)?.map(SecretDigest::from_bytes),
+                total_bytes: row.get(9)?,
+                content_type: row.get(10)?,
+                file_name: row.get(11)?,
             }),
         },
     })
 }
 
 pub(super) fn upload_and_secret_expiry(row: &Row<'_>) -> Result<(UploadRow, Timestamp), Fault> {
-    Ok((upload(row)?, instant(row, 11)?))
+    Ok((upload(row)?, instant(row, 12)?))
 }
 
 pub(super) fn insert_upload(connection: &Connection, text: &str, row: &UploadRow) -> Result<(), Fault> {
@@ -322,6 +323,7 @@ pub(super) fn insert_upload(connection: &Connection, text: &str, row: &UploadRow
         row.created_at.as_micros(),
         row.expires_at.as_micros(),
         ranges.map(|ranges| ranges.name.as_bytes()),
+        ranges.and_then(|ranges| ranges.holder.as_ref()).map(SecretDigest::as_bytes),
         ranges.and_then(|ranges| ranges.total_bytes),
         ranges.and_then(|ranges| ranges.content_type.as_deref()),
         ranges.and_then(|ranges| ranges.file_name.as_deref()),

@@ -2,13 +2,13 @@
 
 use super::fault::Fault;
 use super::{reads, rows, urls};
-use crate::MAX_PIECES;
 use crate::ledger::{Denied, Ledger, Reserved};
 use crate::{
     ApiKeyChange, ApiKeyRow, AuditEntry, BucketRow, Confirmation, FileRef, FileRow, GrantKey, Guard, LinkRow, MetadataError,
     ObjectRow, PieceRow, Publication, PublishCondition, PublishError, Published, RangePut, ReservationRow, SigningKeyRow,
-    SigningKeyState, Spend, Swept, TenantRow, UploadLayout, UploadRow, faults, statements,
+    SigningKeyState, Spend, Swept, TenantRow, UploadLayout, UploadRanges, UploadRow, faults, statements,
 };
+use crate::{MAX_PIECES, MAX_UPLOADS_OF_URL};
 use rusqlite::{Connection, Row, params};
 use valetkey_model::{
     ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, Outcome, PutMode, Refusal, Scope, SecretDigest,
@@ -422,6 +422,12 @@ pub(super) fn record_opening(record: &mut [AuditEntry], opened: Result<bool, Den
 }
 
 pub(super) fn create_upload(connection: &Connection, upload: &UploadRow) -> Result<(), Fault> {
+    if let UploadLayout::Ranges(UploadRanges { holder: Some(holder), .. }) = &upload.layout {
+        let all_but = params![holder.as_bytes(), MAX_UPLOADS_OF_URL - 1];
+        for older in rows::all(connection, statements::UPLOADS_OF_URL_BUT_LATEST, all_but, rows::upload_id)? {
+            delete_upload(connection, &older, None, upload.created_at)?;
+        }
+    }
     rows::insert_upload(connection, statements::INSERT_UPLOAD, upload)
         .map_err(|fault| fault.if_taken("upload").if_orphan("bucket"))
 }

@@ -139,6 +139,7 @@ pub async fn an_upload_in_ranges_is_found_by_its_name(trial: Trial) {
     let store = trial.open_furnished().await;
     let ranges = UploadRanges {
         name: trial.digest(),
+        holder: Some(trial.digest()),
         total_bytes: Some(u64::from(u32::MAX) * 1_000),
         content_type: Some("image/png".to_owned()),
         file_name: Some("\u{202e}😀.png".to_owned()),
@@ -223,6 +224,35 @@ pub async fn an_upload_has_so_many_ranges_at_most(trial: Trial) {
     assert!(kept.iter().all(|put| matches!(put, RangePut::Kept { .. })));
     let put = store.put_range(trial.range(&upload, MAX_PIECES..MAX_PIECES + 1), MAX_PIECES + 1, trial.tomorrow()).await;
     assert_eq!(put.unwrap(), RangePut::TooMany);
+}
+
+/// Those that were last sent to are kept; the others go with their pieces. Uploads that no URL began, and other URLs', stay.
+pub async fn a_url_has_so_many_uploads_at_most(trial: Trial) {
+    let store = trial.open_furnished().await;
+    let begin = async |holder: Option<SecretDigest>| {
+        trial.clock.advance(std::time::Duration::from_secs(1));
+        let ranges = UploadRanges { name: trial.digest(), holder, total_bytes: None, content_type: None, file_name: None };
+        let upload = UploadRow { layout: UploadLayout::Ranges(ranges), ..trial.upload("a") };
+        store.create_upload(upload.clone()).await.unwrap();
+        upload
+    };
+    let (one, another) = (Some(trial.digest()), Some(trial.digest()));
+    let mut begun = Vec::new();
+    for holder in [one, another, None, one, one, one] {
+        begun.push(begin(holder).await);
+    }
+    // The oldest of the one goes on, and is not the oldest any more.
+    let range = trial.range(&begun[0], 0..1);
+    let later = trial.tomorrow().plus(std::time::Duration::from_secs(60));
+    store.put_range(range, 9, later).await.unwrap();
+    let piece = trial.range(&begun[3], 0..1);
+    store.put_range(piece.clone(), 9, begun[3].expires_at).await.unwrap();
+    let last = begin(one).await;
+    let kept: HashSet<_> =
+        store.uploads(&name("acme"), None, 100).await.unwrap().into_iter().map(|entry| entry.upload.id).collect();
+    let expected = [0, 1, 2, 4, 5].map(|number: usize| begun[number].id);
+    assert_eq!(kept, expected.into_iter().chain([last.id]).collect());
+    assert_eq!(doomed(&trial, &*store).await, HashSet::from([piece.blob]));
 }
 
 /// Of one tenant, of either kind, the oldest first.

@@ -10,3 +10,9 @@ CREATE INDEX reservations_by_time ON reservations (bucket, created_at, file_numb
 -- What uploaders wrote down with their objects.
 
 ALTER TABLE objects ADD COLUMN user_metadata TEXT;
+
+-- By which URL an upload in ranges was begun, that no URL has too many of them.
+
+ALTER TABLE uploads ADD COLUMN holder BLOB CHECK (length(holder) = 32);
+
+CREATE INDEX uploads_by_holder ON uploads (holder, expires_at) WHERE holder IS NOT NULL;
