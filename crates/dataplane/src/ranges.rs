@@ -103,7 +103,19 @@ impl SignedUrls {
             (options.content_type, options.file_name) = (None, None);
         }
         let mut upload = self.service.write_range_granted(admission, request, options).await?;
-        match receive(body, &mut upload).await {
+        let superseded = upload.superseded();
+        let ended = async {
+            match superseded {
+                Some(superseded) => superseded.await,
+                None => std::future::pending().await,
+            }
+        };
+        let received = tokio::select! {
+            biased;
+            received = receive(body, &mut upload) => received,
+            () = ended => Err(ReceiveError::BrokenOff),
+        };
+        match received {
             Ok(()) => upload.finish().await.map(Some),
             Err(ReceiveError::Service(error)) => Err(error.into()),
             Err(ReceiveError::BrokenOff) => {

@@ -36,6 +36,7 @@ mod service;
 mod signing_keys;
 mod stable;
 mod transfers;
+mod turns;
 mod upload;
 mod uploads;
 mod urls;

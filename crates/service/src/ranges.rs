@@ -3,6 +3,7 @@
 
 use crate::redeem::Admission;
 use crate::transfers::Transfer;
+use crate::turns::{Turn, WAIT};
 use crate::upload::{Plan, UploadOptions};
 use crate::{Principal, Service, ServiceError};
 use bytes::Bytes;
@@ -147,6 +148,8 @@ pub struct RangeUpload {
     /// Why what came is not kept.
     refused: Option<RangeError>,
     transfer: Option<Transfer>,
+    /// Of a sequential one that has bytes to come.
+    turn: Option<Turn>,
 }
 
 impl Service {
@@ -281,7 +284,13 @@ impl Service {
             plan.options.file_name = plan.options.file_name.or_else(|| ranges.file_name.clone());
         }
         self.check(&mut plan).await?;
+        let mut turn = None;
         let UploadEntry { upload, received_bytes, .. } = match known {
+            Some(known) if order == RangeOrder::Sequential && range.is_some() => {
+                turn = Some(self.inner().turns.take(known.upload.id, WAIT).await.ok_or(RangeError::Overlaps)?);
+                // The request before has kept what it had.
+                self.live_ranges(&name).await?.ok_or(RangeError::Unknown)?
+            }
             Some(known) => known,
             None => self.begun_ranges(&plan, name, by, total_bytes).await?,
         };
@@ -313,6 +322,7 @@ impl Service {
             writer: None,
             refused: None,
             transfer: None,
+            turn,
         };
         if n_known < length {
             begun.writer = Some(self.writer_of_range(order, length - n_known).await?);
@@ -387,6 +397,13 @@ impl RangeUpload {
     /// As [`Upload::transfer`](crate::Upload::transfer).
     pub fn transfer(&mut self) -> Option<Transfer> {
         self.transfer.take()
+    }
+
+    /// Takes out what tells that another request goes on in this one's place, of sequential ranges; `None` the second time. Ready, the
+    /// rest of the body is not waited for: [`RangeUpload::keep`].
+    pub fn superseded(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let ended = self.turn.as_mut()?.ended()?;
+        Some(async { drop(ended.await) })
     }
 
     /// Takes the next bytes. What makes the range one that cannot be kept is told by [`RangeUpload::finish`], and meanwhile

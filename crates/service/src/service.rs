@@ -12,6 +12,7 @@ use crate::redemptions::{self, Redemptions};
 use crate::revocations::Revocations;
 use crate::sealing::MasterKey;
 use crate::transfers::Transfers;
+use crate::turns::Turns;
 use crate::{ServiceConfig, ServiceError};
 use std::future::Future;
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) idempotent_calls: IdempotentCalls,
     pub(crate) transfers: Transfers,
+    pub(crate) turns: Turns,
     pub(crate) redemptions: Redemptions,
     /// Where what outlives its request is done: a connection's own runtime may end first.
     pub(crate) runtime: Handle,
@@ -121,6 +123,7 @@ impl Service {
             flights: Arc::default(),
             idempotent_calls: IdempotentCalls::default(),
             transfers: Transfers::default(),
+            turns: Turns::default(),
             redemptions: Redemptions::default(),
             runtime: Handle::current(),
         });

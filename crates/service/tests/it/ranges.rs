@@ -296,3 +296,22 @@ async fn an_upload_goes_on_after_a_restart() {
     published(put(&world, "s", 0..3, 6, b"abc").await);
     assert_eq!(content_of(&world, "big").await, b"abcdef");
 }
+
+#[tokio::test]
+async fn who_goes_on_does_not_wait_for_a_line_that_is_dead() {
+    let world = world().await;
+    let url = write_url(&world, "a").await;
+    begin(&world, &url, UploadOptions::default()).await.unwrap();
+    let admission = world.admitted(&url, Method::Put, SOMEBODY).await.unwrap();
+    let request = asked("s", Some(0..6), 6, RangeOrder::Sequential);
+    let mut dead = world.service.write_range_granted(admission, request, UploadOptions::default()).await.unwrap();
+    let superseded = dead.superseded().unwrap();
+    dead.write(Bytes::from_static(b"abc")).await.unwrap();
+    // What its client does not know to be there is sent again, and passed over.
+    let (done, ()) = tokio::join!(go_on(&world, &url, Some(0..6), 6, b"XXXdef"), async {
+        superseded.await;
+        dead.keep().await.unwrap();
+    });
+    published(done);
+    assert_eq!(content_of(&world, "a").await, b"abcdef");
+}
