@@ -117,9 +117,8 @@ async fn what_is_damaged_is_not_copied() {
     let hours = std::fs::read_dir(world.directory.path().join("objects/blobs")).unwrap();
     let blobs = hours.flat_map(|hour| std::fs::read_dir(hour.unwrap().path()).unwrap());
     for blob in blobs.map(|blob| blob.unwrap().path()) {
-        std::fs::remove_file(&blob).unwrap();
         #[allow(clippy::disallowed_methods, reason = "the disk is damaged")]
-        std::fs::write(&blob, b"CONTENT").unwrap();
+        std::fs::remove_file(&blob).and_then(|()| std::fs::write(&blob, b"CONTENT")).unwrap();
     }
     let copied = copy(&world, "app", "a", "b", Condition::None).await;
     assert!(matches!(copied, Err(ServiceError::Unavailable { .. })), "{copied:?}");
