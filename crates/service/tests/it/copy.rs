@@ -109,3 +109,19 @@ async fn retention_begins_anew() {
     let ended = world.service.copy_object(&app, &short, &key("a"), &key("c"), Condition::None).await;
     assert!(matches!(ended, Err(ServiceError::NotFound { what: "object" })));
 }
+
+#[tokio::test]
+async fn what_is_damaged_is_not_copied() {
+    let world = world().await;
+    put(&world, "a", b"content").await;
+    let hours = std::fs::read_dir(world.directory.path().join("objects/blobs")).unwrap();
+    let blobs = hours.flat_map(|hour| std::fs::read_dir(hour.unwrap().path()).unwrap());
+    for blob in blobs.map(|blob| blob.unwrap().path()) {
+        #[allow(clippy::disallowed_methods, reason = "the disk is damaged")]
+        std::fs::remove_file(&blob).and_then(|()| std::fs::write(&blob, b"CONTENT")).unwrap();
+    }
+    let copied = copy(&world, "app", "a", "b", Condition::None).await;
+    assert!(matches!(copied, Err(ServiceError::Unavailable { .. })), "{copied:?}");
+    let found = world.service.object(&world.principal("app"), &bucket(), &key("b")).await;
+    assert!(matches!(found, Err(ServiceError::NotFound { .. })));
+}
