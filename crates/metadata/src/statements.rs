@@ -280,7 +280,7 @@ statements! {
     IDEMPOTENT_CALLS = "SELECT tenant, count(*), sum(n_bytes) FROM idempotent_calls GROUP BY tenant";
 
     INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    UPLOADS_OF_URL_BUT_LATEST = "SELECT id FROM uploads WHERE holder = $1 ORDER BY expires_at DESC, id LIMIT -1 OFFSET $2";
+    UPLOADS_OF_URL_BUT_LATEST = "SELECT id FROM uploads WHERE holder = $1 ORDER BY expires_at DESC LIMIT -1 OFFSET $2";
     UPLOAD = "SELECT ", upload_columns!(), " FROM uploads WHERE id = $1";
     UPLOAD_BY_NAME = "SELECT ", upload_columns!(), " FROM uploads WHERE name = $1";
     UPLOADS = "SELECT ", upload_columns!(), " FROM uploads WHERE tenant = $1 AND (created_at, id) > ($2, $3) \
