@@ -96,6 +96,11 @@ impl SignedUrls {
         body: RequestBody,
         request: RangeRequest<'_>,
     ) -> Result<Option<RangeOutcome>, RangeError> {
+        if request.order == RangeOrder::Sequential
+            && let Some(published) = self.service.completed_granted(&admission, &request).await?
+        {
+            return Ok(Some(RangeOutcome::Published(Box::new(published))));
+        }
         let mut options = self.options_of(face, &admission, parts).await?;
         // What the headers say of the content they say of this range, and not of the whole.
         options.expected.clear();
@@ -117,7 +122,7 @@ impl SignedUrls {
         };
         match received {
             Ok(()) => upload.finish().await.map(Some),
-            Err(ReceiveError::Service(error)) => Err(error.into()),
+            Err(ReceiveError::Service(error)) => Err(upload.failed(error)),
             Err(ReceiveError::BrokenOff) => {
                 upload.keep().await?;
                 Ok(None)

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use valetkey_http_common::content_range::{self, ContentRange};
 use valetkey_http_common::public_url::PublicUrls;
 use valetkey_http_common::query::Query;
-use valetkey_model::{Dialect, Outcome, Refusal};
+use valetkey_model::{Outcome, Refusal};
 use valetkey_service::redeem::{Admission, PresentedCredential};
 use valetkey_service::{RangeError, RangeOrder, RangeRequest, ServiceError, UploadOptions};
 
@@ -146,11 +146,6 @@ impl SignedUrls {
             // Where to go on is all that its client needs to know.
             RangeAnswer::NotKept(RangeError::Gap { received_bytes }, _) => self.finished(closing(incomplete(received_bytes))),
             RangeAnswer::NotKept(error, dialect) => {
-                if matches!(error, RangeError::Unknown)
-                    && let Some(answer) = self.published_before(request, total_bytes, dialect).await
-                {
-                    return answer;
-                }
                 let status = match error {
                     RangeError::Unknown => StatusCode::NOT_FOUND,
                     RangeError::Overlaps => StatusCode::CONFLICT,
@@ -159,18 +154,6 @@ impl SignedUrls {
                 self.finished(closing(self.face_for(face, dialect).bad_range(status, &error.to_string())))
             }
         }
-    }
-
-    /// The answer to who has not heard that all of it is there.
-    async fn published_before(
-        &self,
-        request: &SignedRequest<'_>,
-        total_bytes: u64,
-        dialect: Dialect,
-    ) -> Option<Response<ResponseBody>> {
-        let found = self.admitted(request, async |admission| Ok(self.service.published_granted(&admission, total_bytes).await?));
-        let published = found.await.ok()??;
-        Some(self.finished(closing(self.face_for(request.face, dialect).published(&published))))
     }
 
     async fn abort(&self, request: &SignedRequest<'_>, id: &str) -> Response<ResponseBody> {

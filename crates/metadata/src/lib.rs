@@ -36,7 +36,8 @@ pub use record::{
     UploadLayout, UploadRanges, UploadRow,
 };
 pub use store::{
-    BucketPage, Confirmation, EXPIRED_LINKS_KEPT, FileCursor, FileRef, FileRow, FileRowPage, FilesQuery, Guard, MAX_PIECES,
-    MAX_UPLOADS_OF_URL, MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published, Spend, Swept,
+    BucketPage, COMPLETED_KEPT, Confirmation, EXPIRED_LINKS_KEPT, FileCursor, FileRef, FileRow, FileRowPage, FilesQuery, Guard,
+    MAX_PIECES, MAX_UPLOADS_OF_URL, MetadataStore, ObjectPage, Publication, PublishCondition, PublishError, Published, Spend,
+    Swept,
 };
 pub use url::{RevocationRow, Taken, UrlCursor, UrlEntry, UrlMarks, UrlRow, UrlTarget, UrlTouch, UrlsOf, prefixes_of};

@@ -349,6 +349,9 @@ pub struct UploadRanges {
     pub content_type: Option<String>,
     /// The name to save it under, likewise.
     pub file_name: Option<String>,
+    /// The generation that it has become, once it is complete. It is remembered for [`COMPLETED_KEPT`](crate::COMPLETED_KEPT), without
+    /// its pieces.
+    pub completed_as: Option<BlobId>,
 }
 
 /// One piece of an upload.

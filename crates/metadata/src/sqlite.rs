@@ -511,11 +511,11 @@ impl MetadataStore for SqliteStore {
         self.writer.write(move |connection| Ok(writes::put_range(connection, &piece, total_bytes, expires_at)?)).await
     }
 
-    async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError> {
+    async fn delete_upload(&self, id: &UploadId) -> Result<bool, MetadataError> {
         let id = *id;
         self.writer
             .write_and_record(move |connection, record| {
-                let deleted = writes::delete_upload(connection, &id, None, now)?;
+                let deleted = writes::delete_upload(connection, &id)?;
                 record.retain(|_| deleted);
                 Ok(deleted)
             })

@@ -100,7 +100,7 @@ macro_rules! broad_revocation_columns {
 
 macro_rules! upload_columns {
     () => {
-        "id, tenant, bucket, object_key, created_by, created_at, expires_at, name, holder, total_bytes, content_type, file_name"
+        "id, tenant, bucket, object_key, created_by, created_at, expires_at, name, holder, total_bytes, content_type, file_name, completed_as"
     };
 }
 
@@ -279,11 +279,12 @@ statements! {
         WHERE tenant = $3 AND api_key = $4 AND call_key = $5";
     IDEMPOTENT_CALLS = "SELECT tenant, count(*), sum(n_bytes) FROM idempotent_calls GROUP BY tenant";
 
-    INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    UPLOADS_OF_URL_BUT_LATEST = "SELECT id FROM uploads WHERE holder = $1 ORDER BY expires_at DESC LIMIT -1 OFFSET $2";
+    INSERT_UPLOAD = "INSERT INTO uploads (", upload_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    COMPLETE_UPLOAD = "UPDATE uploads SET completed_as = $1, expires_at = $2 WHERE id = $3";
+    UPLOADS_OF_URL_BUT_LATEST = "SELECT id FROM uploads WHERE holder = $1 AND completed_as IS NULL ORDER BY expires_at DESC LIMIT -1 OFFSET $2";
     UPLOAD = "SELECT ", upload_columns!(), " FROM uploads WHERE id = $1";
     UPLOAD_BY_NAME = "SELECT ", upload_columns!(), " FROM uploads WHERE name = $1";
-    UPLOADS = "SELECT ", upload_columns!(), " FROM uploads WHERE tenant = $1 AND (created_at, id) > ($2, $3) \
+    UPLOADS = "SELECT ", upload_columns!(), " FROM uploads WHERE tenant = $1 AND completed_as IS NULL AND (created_at, id) > ($2, $3) \
         ORDER BY created_at, id LIMIT $4";
     UPLOAD_IN_PARTS_EXISTS = "SELECT 1 FROM uploads WHERE id = $1 AND name IS NULL";
     RECEIVED = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM pieces WHERE upload = $1";
@@ -298,7 +299,7 @@ statements! {
     DELETE_UPLOAD = "DELETE FROM uploads WHERE id = $1";
     INSERT_UPLOAD_SECRET = "INSERT INTO upload_secrets (secret, upload, expires_at) VALUES ($1, $2, $3)";
     UPLOAD_BY_SECRET = "SELECT u.id, u.tenant, u.bucket, u.object_key, u.created_by, u.created_at, u.expires_at, \
-        u.name, u.holder, u.total_bytes, u.content_type, u.file_name, s.expires_at \
+        u.name, u.holder, u.total_bytes, u.content_type, u.file_name, u.completed_as, s.expires_at \
         FROM upload_secrets s JOIN uploads u ON u.id = s.upload WHERE s.secret = $1";
 
     SWEEP_OBJECTS = "DELETE FROM objects WHERE (bucket, object_key) IN (SELECT bucket, object_key FROM objects \

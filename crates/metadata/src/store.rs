@@ -20,6 +20,9 @@ use valetkey_model::{
 /// How many pieces an upload in ranges has at most.
 pub const MAX_PIECES: u64 = 10_000;
 
+/// How long it is remembered what an upload in ranges has become.
+pub const COMPLETED_KEPT: Duration = Duration::from_secs(3600);
+
 /// How many uploads in ranges are under way by one URL at most: what its holder can make the server keep is so many times the
 /// largest upload that it permits.
 pub const MAX_UPLOADS_OF_URL: u32 = 4;
@@ -426,7 +429,7 @@ pub trait MetadataStore: Send + Sync + 'static {
     async fn upload(&self, id: &UploadId) -> Result<Option<(UploadRow, Vec<PieceRow>)>, MetadataError>;
     /// The upload in ranges of this name.
     async fn upload_by_name(&self, name: &SecretDigest) -> Result<Option<UploadEntry>, MetadataError>;
-    /// A page of a tenant's uploads after `after`, at most `limit`, the oldest first; it is the last one if there are fewer.
+    /// A page of a tenant's uploads under way after `after`, at most `limit`, the oldest first; it is the last one if there are fewer.
     async fn uploads(
         &self,
         tenant: &TenantName,
@@ -447,8 +450,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// Records a range of a whole of `total_bytes`, and lets the upload live until `expires_at` at least. Of ranges that overlap the first
     /// one is kept. [`MetadataError::NotFound`] if there is no such upload in ranges. Where it is not kept, the caller discards the blob.
     async fn put_range(&self, piece: PieceRow, total_bytes: u64, expires_at: Timestamp) -> Result<RangePut, MetadataError>;
-    /// Throws an upload away, dooming its pieces; whether there was one.
-    async fn delete_upload(&self, id: &UploadId, now: Timestamp) -> Result<bool, MetadataError>;
+    /// Throws an upload away, dooming its pieces, which may go at once; whether there was one.
+    async fn delete_upload(&self, id: &UploadId) -> Result<bool, MetadataError>;
 
     /// Removes what `now` has outlived, at most `limit` rows of each kind: objects (dooming their blobs), links and URLs (after
     /// [`EXPIRED_LINKS_KEPT`]), ledgers, revocations, reservations (their provisional objects

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use valetkey_metadata::{BucketRow, PieceRow, Published, UploadLayout, UploadRow};
-use valetkey_model::{BlobId, BucketName, ObjectKey, Refusal, Timestamp, UploadId};
+use valetkey_model::{BlobId, BucketName, ObjectKey, Refusal, Scope, Timestamp, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet};
 
 /// A secret with which parts of an upload can be written.
@@ -140,7 +140,7 @@ impl Service {
         if now >= expires_at || now >= upload.expires_at {
             return Err(Refusal::Expired.into());
         }
-        if upload.created_by.as_ref().is_none_or(|issuer| self.inner().api_keys.live(issuer, now).is_none()) {
+        if !self.may_still_write(&upload) {
             return Err(Refusal::IssuerDisabled.into());
         }
         let n_cuts = self.inner().transfers.n_cuts();
@@ -177,6 +177,15 @@ impl Service {
         in_order(&parts, expected_bytes, expected_md5s)?;
         let content = self.joined(&parts, plan.digests()).await?;
         Ok(plan.publish(self, content, Some(*id)).await?)
+    }
+
+    /// Whether the API key that began an upload may write there now: a URL is worth no more than its key.
+    fn may_still_write(&self, upload: &UploadRow) -> bool {
+        let issuer = upload.created_by.as_ref().and_then(|issuer| self.inner().api_keys.live(issuer, self.now()));
+        issuer.is_some_and(|row| {
+            let within = row.buckets.is_empty() || row.buckets.contains(&upload.bucket);
+            within && (row.scopes.has(Scope::ObjectWrite) || row.scopes.has(Scope::ObjectCreate))
+        })
     }
 
     /// The upload, proved to be of this object and of the principal's tenant, and alive.
@@ -250,6 +259,9 @@ impl PartUpload {
     /// [`Refusal::Revoked`]; [`Refusal::ObjectGone`] if the upload was completed or thrown away meanwhile; [`Refusal::NoSpace`];
     /// [`ServiceError::Unavailable`].
     pub async fn finish(self) -> Result<WrittenPart, ServiceError> {
+        if !self.service.may_still_write(&self.upload) {
+            return Err(Refusal::IssuerDisabled.into());
+        }
         if self.service.is_revoked(&facts_of_upload(&self.upload)) {
             return Err(Refusal::Revoked.into());
         }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use valetkey_metadata::{
     MetadataError, ObjectRow, PieceRow, Published, RangePut, UploadEntry, UploadLayout, UploadRanges, UploadRow,
 };
-use valetkey_model::{ApiKeyId, BlobId, BucketName, ObjectKey, PutMode, Refusal, SecretDigest, UploadId};
+use valetkey_model::{Action, ApiKeyId, BlobId, BucketName, ObjectKey, Refusal, SecretDigest, UploadId};
 use valetkey_objects::{BlobWriter, DigestSet};
 
 /// After how many bytes what was received of a long range is kept, whatever becomes of the rest.
@@ -142,6 +142,8 @@ pub struct RangeUpload {
     n_taken: u64,
     /// How many of its first bytes are there already.
     n_known: u64,
+    /// The piece that it must be, where nothing is missing any more.
+    repeats: Option<BlobId>,
     /// Where the piece begins that is being written.
     position: u64,
     writer: Option<Box<dyn BlobWriter>>,
@@ -222,27 +224,42 @@ impl Service {
     ) -> Result<Received, ServiceError> {
         self.writable_bucket(principal, place.0).await?;
         let found = self.live_ranges(&Session::of_principal(principal, place, session).name).await?;
+        let found = found.filter(|found| completed_as(&found.upload).is_none());
         let upload = found.ok_or(ServiceError::NotFound { what: "upload" })?.upload.id;
         let (row, pieces) = self.metadata().upload(&upload).await?.ok_or(ServiceError::NotFound { what: "upload" })?;
         Ok(Received { ranges: merged(&pieces), total_bytes: total_of(&row) })
     }
 
-    /// What an upload of so many bytes under an admitted grant has made, for who has not heard that it was the last range: at a place
-    /// that was reserved for it. Elsewhere a write URL tells nothing of what is there.
+    /// What a complete upload under an admitted grant has become, for who asks because the answer to the last range was lost; `None` for
+    /// one that is not complete.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unavailable`].
-    pub async fn published_granted(&self, admission: &Admission, total_bytes: u64) -> Result<Option<Published>, Refusal> {
-        if !admission.permission().writes() || admission.put_mode() != PutMode::Reserved {
-            return Ok(None);
+    /// [`Refusal::WrongMethod`] for a grant that does not write; [`RangeError::Overlaps`] where bytes are to come: they would be
+    /// thrown away; [`RangeError::OtherTotal`]; [`RangeError::Unknown`] if something else is there by now.
+    pub async fn completed_granted(
+        &self,
+        admission: &Admission,
+        request: &RangeRequest<'_>,
+    ) -> Result<Option<Published>, RangeError> {
+        if !admission.permission().writes() {
+            return Err(Refusal::WrongMethod.into());
         }
-        let object = self.granted_object(admission).await?.filter(|object| object.size_bytes == total_bytes);
-        let object = match object {
-            Some(object) => self.with_digests(object).await.map_err(|error| error.as_refusal())?,
-            None => return Ok(None),
+        let known = self.live_ranges(&Session::under(admission, request.session)?.name).await?;
+        let Some(UploadLayout::Ranges(UploadRanges { completed_as: Some(blob), total_bytes, .. })) =
+            known.map(|known| known.upload.layout)
+        else {
+            return Ok(None);
         };
-        Ok(Some(Published { object: ObjectRow::clone(&object), replaced: true }))
+        if let Some(expected) = total_bytes.filter(|expected| *expected != request.total_bytes) {
+            return Err(RangeError::OtherTotal { found: request.total_bytes, expected });
+        }
+        if request.range.is_some() {
+            return Err(RangeError::Overlaps);
+        }
+        let object = self.granted_object(admission).await?.filter(|object| object.blob == blob);
+        let object = self.with_digests(object.ok_or(RangeError::Unknown)?).await?;
+        Ok(Some(Published { object: ObjectRow::clone(&object), replaced: false }))
     }
 
     /// Throws away an upload under an admitted grant; whether there was one.
@@ -255,7 +272,12 @@ impl Service {
             return Err(Refusal::WrongMethod.into());
         }
         let Some(found) = self.live_ranges(&Session::under(admission, session)?.name).await? else { return Ok(false) };
-        Ok(self.metadata().delete_upload(&found.upload.id, self.now()).await?)
+        if completed_as(&found.upload).is_some() {
+            return Ok(false);
+        }
+        let entry = self.entry_of_grant(admission.grant(), Action::UploadAbort);
+        let (service, id) = (self.clone(), found.upload.id);
+        Ok(self.to_the_end(async move { service.recording(vec![entry]).delete_upload(&id).await }).await?)
     }
 
     async fn begin_range(&self, mut plan: Plan, session: Session, request: RangeRequest<'_>) -> Result<RangeUpload, RangeError> {
@@ -270,6 +292,9 @@ impl Service {
         let known = self.live_ranges(&session.name).await?;
         if known.is_none() && order == RangeOrder::Sequential {
             return Err(RangeError::Unknown);
+        }
+        if known.as_ref().is_some_and(|known| completed_as(&known.upload).is_some()) {
+            return Err(RangeError::Overlaps);
         }
         if let Some(UploadLayout::Ranges(ranges)) = known.as_ref().map(|known| &known.upload.layout) {
             // What was told at the beginning holds where this request tells nothing.
@@ -294,9 +319,12 @@ impl Service {
         if order == RangeOrder::Sequential && start > received_bytes {
             return Err(RangeError::Gap { received_bytes });
         }
-        let is_all_there = received_bytes == total_bytes;
+        // Where all is there already, a range can only be one of those, sent again.
+        let repeats = match (order, received_bytes == total_bytes && length > 0) {
+            (RangeOrder::Any, true) => Some(self.piece_at(&upload.id, start, length).await?),
+            _ => None,
+        };
         let n_known = match order {
-            _ if is_all_there => length,
             RangeOrder::Any => 0,
             RangeOrder::Sequential => (received_bytes - start).min(length),
         };
@@ -311,6 +339,7 @@ impl Service {
             length,
             n_taken: 0,
             n_known,
+            repeats,
             position: start + n_known,
             writer: None,
             refused: None,
@@ -349,13 +378,20 @@ impl Service {
             created_by: by,
             created_at: now,
             expires_at: now.plus(self.config().upload_lifetime),
-            layout: UploadLayout::Ranges(UploadRanges { name, holder, total_bytes, content_type, file_name }),
+            layout: UploadLayout::Ranges(UploadRanges { name, holder, total_bytes, content_type, file_name, completed_as: None }),
         };
         match self.metadata().create_upload(upload.clone()).await {
             Ok(()) => Ok(Some(upload)),
             Err(MetadataError::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The piece of an upload that is just this range.
+    async fn piece_at(&self, id: &UploadId, start: u64, length: u64) -> Result<BlobId, RangeError> {
+        let (_, pieces) = self.metadata().upload(id).await?.ok_or(RangeError::Unknown)?;
+        let found = pieces.iter().find(|piece| piece.position == start && piece.size_bytes == length);
+        found.map(|piece| piece.blob).ok_or(RangeError::Overlaps)
     }
 
     async fn writer_of_range(&self, order: RangeOrder, expected_bytes: u64) -> Result<Box<dyn BlobWriter>, ServiceError> {
@@ -372,7 +408,7 @@ impl Service {
         let found = self.metadata().upload_by_name(name).await?;
         match found {
             Some(entry) if self.now() >= entry.upload.expires_at => {
-                self.metadata().delete_upload(&entry.upload.id, self.now()).await?;
+                self.metadata().delete_upload(&entry.upload.id).await?;
                 Ok(None)
             }
             found => Ok(found),
@@ -402,6 +438,7 @@ impl RangeUpload {
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), ServiceError> {
         let n_bytes = bytes.len() as u64;
         if n_bytes > self.length - self.n_taken {
+            self.refused = Some(RangeError::Length { found: self.n_taken + n_bytes, expected: self.length });
             return Err(Refusal::TooLarge.into());
         }
         let n_passed_over = self.n_known.saturating_sub(self.n_taken).min(n_bytes);
@@ -449,12 +486,32 @@ impl RangeUpload {
         if self.received_bytes < self.total_bytes {
             return Ok(RangeOutcome::Waiting { received_bytes: self.received_bytes, sha1 });
         }
-        let Self { service, plan, upload, .. } = self;
-        let gone = ServiceError::NotFound { what: "upload" };
-        let (_, pieces) = service.metadata().upload(&upload).await?.ok_or(gone)?;
-        let content = service.joined(&pieces, plan.digests()).await?;
-        let published = plan.publish(&service, content, Some(upload)).await?;
+        let Self { service, plan, upload, turn, .. } = self;
+        // Of many that ask for it one joins the pieces.
+        let joins = service.inner().joins.take(upload, WAIT).await.ok_or(Refusal::InUse)?;
+        let (row, pieces) = service.metadata().upload(&upload).await?.ok_or(RangeError::Unknown)?;
+        if let Some(blob) = completed_as(&row) {
+            // By one of the others, a moment ago.
+            let object = service.live_object(&row.bucket, &row.key).await?.filter(|object| object.blob == blob);
+            let object = service.with_digests(object.ok_or(RangeError::Unknown)?).await?;
+            return Ok(RangeOutcome::Published(Box::new(Published { object: ObjectRow::clone(&object), replaced: false })));
+        }
+        let published = match service.joined(&pieces, plan.digests()).await {
+            Ok(content) => plan.publish(&service, content, Some(upload)).await,
+            Err(error) => Err(error),
+        };
+        if let Err(ServiceError::Refused(Refusal::DigestMismatch | Refusal::TooSmall | Refusal::TooLarge)) = &published {
+            // It can never become what it must be: whoever sends it begins again.
+            service.metadata().delete_upload(&upload).await?;
+        }
+        drop((joins, turn));
+        let published = published?;
         Ok(RangeOutcome::Published(Box::new(published)))
+    }
+
+    /// Why it failed, where [`RangeUpload::write`] did.
+    pub fn failed(self, error: ServiceError) -> RangeError {
+        self.refused.unwrap_or(RangeError::Service(error))
     }
 
     /// Keeps what came of a sequential range that broke off.
@@ -480,6 +537,12 @@ impl RangeUpload {
         if self.expected_sha1.is_some_and(|expected| sha1 != Some(expected)) {
             pending.refused();
             return Err(RangeError::Mismatch { found: sha1 });
+        }
+        if let Some(repeated) = self.repeats {
+            let stored = self.service.object_store().digest(repeated, DigestSet::NONE).await.map_err(ServiceError::from)?;
+            let is_same = stored.sha256 == pending.digests.sha256;
+            pending.refused();
+            return if is_same { Ok(sha1) } else { Err(RangeError::Overlaps) };
         }
         let (service, total_bytes) = (self.service.clone(), self.total_bytes);
         let (position, size_bytes) = (self.position, pending.size_bytes);
@@ -537,6 +600,14 @@ fn name_of(fields: &[&[u8]]) -> SecretDigest {
         digest.update(field);
     }
     SecretDigest::from_bytes(digest.finalize().into())
+}
+
+/// The generation that a complete upload has become.
+fn completed_as(upload: &UploadRow) -> Option<BlobId> {
+    match &upload.layout {
+        UploadLayout::Parts => None,
+        UploadLayout::Ranges(ranges) => ranges.completed_as,
+    }
 }
 
 fn total_of(upload: &UploadRow) -> Option<u64> {

@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) idempotent_calls: IdempotentCalls,
     pub(crate) transfers: Transfers,
     pub(crate) turns: Turns,
+    pub(crate) joins: Turns,
     pub(crate) redemptions: Redemptions,
     /// Where what outlives its request is done: a connection's own runtime may end first.
     pub(crate) runtime: Handle,
@@ -124,6 +125,7 @@ impl Service {
             idempotent_calls: IdempotentCalls::default(),
             transfers: Transfers::default(),
             turns: Turns::default(),
+            joins: Turns::default(),
             redemptions: Redemptions::default(),
             runtime: Handle::current(),
         });

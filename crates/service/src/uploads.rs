@@ -2,7 +2,7 @@
 
 use crate::audit::About as _;
 use crate::{Principal, Service, ServiceError};
-use valetkey_metadata::{UploadCursor, UploadEntry};
+use valetkey_metadata::{UploadCursor, UploadEntry, UploadLayout, UploadRow};
 use valetkey_model::{Action, Scope, UploadId};
 
 /// A page of uploads, the oldest first.
@@ -12,6 +12,11 @@ pub struct UploadPage {
     pub uploads: Vec<UploadEntry>,
     /// After what the next page begins; `None` on the last one. A page may be shorter than asked for and still have one.
     pub next: Option<UploadCursor>,
+}
+
+/// Of one in ranges it is remembered for a while.
+fn is_complete(upload: &UploadRow) -> bool {
+    matches!(&upload.layout, UploadLayout::Ranges(ranges) if ranges.completed_as.is_some())
 }
 
 impl Service {
@@ -43,7 +48,10 @@ impl Service {
     pub async fn upload_of(&self, principal: &Principal, id: &UploadId) -> Result<UploadEntry, ServiceError> {
         principal.require(Scope::ObjectWrite)?;
         let found = self.metadata().upload(id).await?.filter(|(upload, _)| {
-            upload.tenant == *principal.tenant() && principal.is_within(&upload.bucket) && self.now() < upload.expires_at
+            upload.tenant == *principal.tenant()
+                && principal.is_within(&upload.bucket)
+                && self.now() < upload.expires_at
+                && !is_complete(upload)
         });
         let (upload, pieces) = found.ok_or(ServiceError::NotFound { what: "upload" })?;
         let received_bytes = pieces.iter().map(|piece| piece.size_bytes).sum();
@@ -58,8 +66,8 @@ impl Service {
     pub async fn abort_upload(&self, principal: &Principal, id: &UploadId) -> Result<(), ServiceError> {
         let UploadEntry { upload, .. } = self.upload_of(principal, id).await?;
         let entry = self.act(principal, Action::UploadAbort).of_object(&upload.bucket, &upload.key);
-        let (service, id, now) = (self.clone(), *id, self.now());
-        let deleted = self.to_the_end(async move { service.recording(vec![entry]).delete_upload(&id, now).await });
+        let (service, id) = (self.clone(), *id);
+        let deleted = self.to_the_end(async move { service.recording(vec![entry]).delete_upload(&id).await });
         if deleted.await? { Ok(()) } else { Err(ServiceError::NotFound { what: "upload" }) }
     }
 }

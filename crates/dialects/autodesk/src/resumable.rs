@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
-use valetkey_dataplane::{RangeAnswer, RequestBody, receive};
+use valetkey_dataplane::{RangeAnswer, ReceiveError, RequestBody, receive};
 use valetkey_http_common::content_range::{self, ContentRange};
 use valetkey_http_common::cors;
 use valetkey_http_common::path::decode;
@@ -105,7 +105,11 @@ impl Autodesk {
             Ok(upload) => upload,
             Err(error) => return failed(error),
         };
-        receive(body, &mut upload).await?;
+        match receive(body, &mut upload).await {
+            Ok(()) => {}
+            Err(ReceiveError::Service(error)) => return failed(upload.failed(error)),
+            Err(error @ ReceiveError::BrokenOff) => return Err(error.into()),
+        }
         match upload.finish().await {
             Ok(RangeOutcome::Waiting { sha1, .. }) => Ok(accepted(sha1)),
             Ok(RangeOutcome::Published(published)) => Ok(self.stored(&published)),

@@ -300,13 +300,14 @@ pub(super) fn upload(row: &Row<'_>) -> Result<UploadRow, Fault> {
                 total_bytes: row.get(9)?,
                 content_type: row.get(10)?,
                 file_name: row.get(11)?,
+                completed_as: row.get::<_, Option<_>>(12)?.map(BlobId::from_bytes),
             }),
         },
     })
 }
 
 pub(super) fn upload_and_secret_expiry(row: &Row<'_>) -> Result<(UploadRow, Timestamp), Fault> {
-    Ok((upload(row)?, instant(row, 12)?))
+    Ok((upload(row)?, instant(row, 13)?))
 }
 
 pub(super) fn insert_upload(connection: &Connection, text: &str, row: &UploadRow) -> Result<(), Fault> {
@@ -327,6 +328,7 @@ pub(super) fn insert_upload(connection: &Connection, text: &str, row: &UploadRow
         ranges.and_then(|ranges| ranges.total_bytes),
         ranges.and_then(|ranges| ranges.content_type.as_deref()),
         ranges.and_then(|ranges| ranges.file_name.as_deref()),
+        ranges.and_then(|ranges| ranges.completed_as.as_ref()).map(BlobId::as_bytes),
     ];
     execute(connection, text, values).map(drop)
 }

@@ -8,7 +8,7 @@ use crate::{
     ObjectRow, PieceRow, Publication, PublishCondition, PublishError, Published, RangePut, ReservationRow, SigningKeyRow,
     SigningKeyState, Spend, Swept, TenantRow, UploadLayout, UploadRanges, UploadRow, faults, statements,
 };
-use crate::{MAX_PIECES, MAX_UPLOADS_OF_URL};
+use crate::{COMPLETED_KEPT, MAX_PIECES, MAX_UPLOADS_OF_URL};
 use rusqlite::{Connection, Row, params};
 use valetkey_model::{
     ApiKeyId, BlobId, BucketName, FileId, FileNumber, LinkId, ObjectKey, Outcome, PutMode, Refusal, Scope, SecretDigest,
@@ -109,7 +109,7 @@ pub(super) fn delete_bucket(
         doom(connection, blob, now)?;
     }
     for upload in rows::all(connection, statements::UPLOADS_OF_BUCKET, [name.as_str()], rows::upload_id)? {
-        delete_upload(connection, &upload, None, now)?;
+        delete_upload(connection, &upload)?;
     }
     match rows::execute(connection, statements::DELETE_BUCKET, [name.as_str()])? {
         0 => Err(MetadataError::NotFound { what: WHAT }.into()),
@@ -176,7 +176,7 @@ pub(super) fn publish(
         doom(connection, stored.blob, now)?;
     }
     if let Some(upload) = &publication.completes
-        && !delete_upload(connection, upload, Some(object.blob), now)?
+        && !complete_upload(connection, upload, object.blob, now)?
     {
         return Err(MetadataError::NotFound { what: "upload" }.into());
     }
@@ -425,7 +425,7 @@ pub(super) fn create_upload(connection: &Connection, upload: &UploadRow) -> Resu
     if let UploadLayout::Ranges(UploadRanges { holder: Some(holder), .. }) = &upload.layout {
         let all_but = params![holder.as_bytes(), MAX_UPLOADS_OF_URL - 1];
         for older in rows::all(connection, statements::UPLOADS_OF_URL_BUT_LATEST, all_but, rows::upload_id)? {
-            delete_upload(connection, &older, None, upload.created_at)?;
+            delete_upload(connection, &older)?;
         }
     }
     rows::insert_upload(connection, statements::INSERT_UPLOAD, upload)
@@ -464,7 +464,7 @@ pub(super) fn put_range(
     expires_at: Timestamp,
 ) -> Result<RangePut, Fault> {
     let upload = rows::first(connection, statements::UPLOAD, [piece.upload.as_bytes()], rows::upload)?;
-    let Some(UploadLayout::Ranges(ranges)) = upload.map(|upload| upload.layout) else {
+    let Some(UploadLayout::Ranges(ranges @ UploadRanges { completed_as: None, .. })) = upload.map(|upload| upload.layout) else {
         return Err(MetadataError::NotFound { what: "upload" }.into());
     };
     if let Some(told) = ranges.total_bytes.filter(|told| *told != total_bytes) {
@@ -487,13 +487,30 @@ pub(super) fn put_range(
     Ok(RangePut::Kept { received_bytes: received_bytes + piece.size_bytes })
 }
 
-/// Deletes an upload with its secrets and pieces, and dooms the pieces' blobs but for `kept`; whether there was one.
-pub(super) fn delete_upload(connection: &Connection, id: &UploadId, kept: Option<BlobId>, now: Timestamp) -> Result<bool, Fault> {
-    let blobs = rows::all(connection, statements::DELETE_PIECES, [id.as_bytes()], |row| rows::blob_id(row, 0))?;
-    for blob in blobs.into_iter().filter(|blob| Some(*blob) != kept) {
-        doom(connection, blob, now)?;
-    }
+/// Deletes an upload with its secrets and pieces; whether there was one.
+pub(super) fn delete_upload(connection: &Connection, id: &UploadId) -> Result<bool, Fault> {
+    delete_pieces(connection, id, None)?;
     Ok(rows::execute(connection, statements::DELETE_UPLOAD, [id.as_bytes()])? > 0)
+}
+
+/// Ends an upload that has become this blob; whether it was under way. Of one in ranges it is remembered.
+fn complete_upload(connection: &Connection, id: &UploadId, blob: BlobId, now: Timestamp) -> Result<bool, Fault> {
+    let upload = rows::first(connection, statements::UPLOAD, [id.as_bytes()], rows::upload)?;
+    delete_pieces(connection, id, Some(blob))?;
+    match upload.map(|upload| upload.layout) {
+        Some(UploadLayout::Ranges(UploadRanges { completed_as: None, .. })) => {
+            let values = params![blob.as_bytes(), now.plus(COMPLETED_KEPT).as_micros(), id.as_bytes()];
+            Ok(rows::execute(connection, statements::COMPLETE_UPLOAD, values)? > 0)
+        }
+        Some(UploadLayout::Ranges(_)) | None => Ok(false),
+        Some(UploadLayout::Parts) => Ok(rows::execute(connection, statements::DELETE_UPLOAD, [id.as_bytes()])? > 0),
+    }
+}
+
+/// Dooms an upload's pieces, but for one that became the object. Nobody reads them any more: they may go at once.
+fn delete_pieces(connection: &Connection, id: &UploadId, kept: Option<BlobId>) -> Result<(), Fault> {
+    let blobs = rows::all(connection, statements::DELETE_PIECES, [id.as_bytes()], |row| rows::blob_id(row, 0))?;
+    blobs.into_iter().filter(|blob| Some(*blob) != kept).try_for_each(|blob| doom(connection, blob, Timestamp::MIN))
 }
 
 pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Result<Swept, Fault> {
@@ -521,7 +538,7 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: u32) -> Resu
 pub(super) fn sweep_uploads(connection: &Connection, now: Timestamp, limit: u32) -> Result<u64, Fault> {
     let ended = rows::all(connection, statements::EXPIRED_UPLOADS, params![now.as_micros(), limit], rows::upload_id)?;
     for upload in &ended {
-        delete_upload(connection, upload, None, now)?;
+        delete_upload(connection, upload)?;
     }
     Ok(ended.len() as u64)
 }

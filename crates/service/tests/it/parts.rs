@@ -117,3 +117,27 @@ async fn an_abandoned_upload_is_cleared_away() {
     }
     assert_eq!(n_blobs(&world), 0);
 }
+
+#[tokio::test]
+async fn a_part_secret_is_worth_no_more_than_its_key() {
+    let world = world().await;
+    let (app, chief) = (world.principal("app"), world.principal("chief"));
+    let id = world.service.begin_parts(&app, &bucket(), &key("big")).await.unwrap();
+    let ticket = world.service.part_secret(&app, &bucket(), &key("big"), &id, LIFETIME).await.unwrap();
+    write(&world, ticket.secret, 1, b"x").await.unwrap();
+    let update = |scopes: &str, buckets: &[&str]| ApiKeyUpdate {
+        scopes: Some(scopes.parse().unwrap()),
+        buckets: Some(buckets.iter().map(|bucket| bucket.parse().unwrap()).collect()),
+        ..ApiKeyUpdate::default()
+    };
+    let mut begun = world.service.write_part(ticket.secret, 2, None).await.unwrap();
+    begun.write(Bytes::from_static(b"x")).await.unwrap();
+    for (scopes, buckets) in [("object:read", vec![]), ("*", vec!["another"])] {
+        world.service.update_api_key(&chief, app.api_key(), update(scopes, &buckets)).await.unwrap();
+        let refused = write(&world, ticket.secret, 2, b"x").await.unwrap_err();
+        assert_eq!(refused.as_refusal(), Refusal::IssuerDisabled, "{scopes} {buckets:?}");
+    }
+    assert_eq!(begun.finish().await.unwrap_err().as_refusal(), Refusal::IssuerDisabled, "nor one that was begun before");
+    world.service.update_api_key(&chief, app.api_key(), update("object:create", &["reports"])).await.unwrap();
+    write(&world, ticket.secret, 2, b"x").await.unwrap();
+}

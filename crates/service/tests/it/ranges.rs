@@ -165,6 +165,14 @@ async fn sequential_ranges_go_on_where_they_broke_off() {
     assert!(matches!(gap, Err(RangeError::Gap { received_bytes: 5 })), "{gap:?}");
     // What was received already is passed over, whatever it is.
     let done = published(go_on(&world, &url, Some(1..9), 9, b"XXXXfghi").await);
+    // Who has not heard of it asks, and whoever sends more is not told that it was taken.
+    let again = async |range: Option<Range<u64>>, total| {
+        let admission = world.admitted(&url, Method::Put, SOMEBODY).await.unwrap();
+        world.service.completed_granted(&admission, &asked("s", range, total, RangeOrder::Sequential)).await
+    };
+    assert_eq!(again(None, 9).await.unwrap().unwrap().object.blob, done.object.blob);
+    assert!(matches!(again(Some(8..9), 9).await, Err(RangeError::Overlaps)));
+    assert!(matches!(again(None, 8).await, Err(RangeError::OtherTotal { found: 8, expected: 9 })));
     assert_eq!(done.object.content_type.as_deref(), Some("text/x-a"));
     assert_eq!(content_of(&world, "a").await, b"abcdefghi");
     let refused = go_on(&world, &url, None, 9, b"").await;
@@ -223,16 +231,64 @@ async fn what_a_write_url_demands_holds_for_ranges() {
         assert_eq!(begin(&world, &url, options).await.unwrap_err().as_refusal(), expected);
     }
     begin(&world, &url, text(None)).await.unwrap();
-    for (range, total, content, expected) in [
-        (Some(0..2), 6, b"ab".as_slice(), Refusal::TooLarge),
-        (Some(0..2), 2, b"ab", Refusal::DigestMismatch),
-        (None, 2, b"", Refusal::DigestMismatch),
-    ] {
+    for (range, total, content, expected) in
+        [(Some(0..2), 6, b"ab".as_slice(), Refusal::TooLarge), (Some(0..2), 2, b"ab", Refusal::DigestMismatch)]
+    {
         let refused = go_on(&world, &url, range, total, content).await.unwrap_err();
         assert!(matches!(&refused, RangeError::Service(error) if error.as_refusal() == expected), "{refused} {expected:?}");
     }
     let app = world.principal("app");
     assert!(matches!(world.service.object(&app, &bucket(), &key("a")).await, Err(ServiceError::NotFound { .. })));
+    // It can never be what the URL demands: its client begins again.
+    assert!(matches!(go_on(&world, &url, None, 2, b"").await, Err(RangeError::Unknown)));
+    assert_eq!(world.service.uploads(&app, None, 10).await.unwrap().uploads, []);
+}
+
+#[tokio::test]
+async fn a_complete_upload_takes_nothing_more() {
+    let world = world().await;
+    waiting(put(&world, "s", 5..10, 10, b"BBBBB").await);
+    let first = published(put(&world, "s", 0..5, 10, b"AAAAA").await);
+    for (range, content) in [(0..5, b"AAAAA"), (5..10, b"ZZZZZ")] {
+        let refused = put(&world, "s", range, 10, content).await;
+        assert!(matches!(refused, Err(RangeError::Overlaps)), "{refused:?}");
+    }
+    assert_eq!(content_of(&world, "big").await, b"AAAAABBBBB");
+    let app = world.principal("app");
+    assert_eq!(world.service.uploads(&app, None, 10).await.unwrap().uploads, []);
+    // After an hour the name is free.
+    world.clock.advance(Duration::from_secs(3600));
+    waiting(put(&world, "s", 5..10, 10, b"ZZZZZ").await);
+    let second = published(put(&world, "s", 0..5, 10, b"YYYYY").await);
+    assert_eq!((second.replaced, second.object.file_id), (true, first.object.file_id));
+    assert_eq!(content_of(&world, "big").await, b"YYYYYZZZZZ");
+}
+
+#[tokio::test]
+async fn a_range_that_is_there_is_compared_with_what_is_sent() {
+    let world = world().await;
+    let (creator, place) = (world.principal("creator"), (bucket(), key("big")));
+    let send = async |range: Range<u64>, content: &[u8]| {
+        let request = asked("s", Some(range), 10, RangeOrder::Any);
+        let upload = world.service.write_range(&creator, (&place.0, &place.1), request, UploadOptions::default()).await;
+        let mut upload = upload?;
+        upload.write(Bytes::copy_from_slice(content)).await?;
+        if content == b"QQQQQ" {
+            // Meanwhile somebody else has put something there.
+            world.put("big", b"in the way").await;
+        }
+        upload.finish().await
+    };
+    waiting(send(0..5, b"AAAAA").await);
+    assert!(matches!(send(5..10, b"QQQQQ").await, Err(RangeError::Service(_))), "all is there, and cannot be published");
+    let app = world.principal("app");
+    world.service.delete_object(&app, &place.0, &place.1).await.unwrap();
+    for (range, content) in [(5..10, b"RRRRR".as_slice()), (5..9, b"QQQQ"), (0..5, b"BBBBB")] {
+        let refused = send(range.clone(), content).await;
+        assert!(matches!(refused, Err(RangeError::Overlaps)), "{range:?} {refused:?}");
+    }
+    published(send(0..5, b"AAAAA").await);
+    assert_eq!(content_of(&world, "big").await, b"AAAAAQQQQQ");
 }
 
 #[tokio::test]

@@ -224,7 +224,14 @@ impl Trial {
 
     /// An upload in ranges whose length is not known.
     pub(super) fn upload_in_ranges(&self, key: &str) -> UploadRow {
-        let ranges = UploadRanges { name: self.digest(), holder: None, total_bytes: None, content_type: None, file_name: None };
+        let ranges = UploadRanges {
+            name: self.digest(),
+            holder: None,
+            total_bytes: None,
+            content_type: None,
+            file_name: None,
+            completed_as: None,
+        };
         UploadRow { layout: UploadLayout::Ranges(ranges), ..self.upload(key) }
     }
 

@@ -85,8 +85,8 @@ pub async fn a_secret_finds_its_upload(trial: Trial) {
 pub async fn a_deleted_upload_leaves_only_doomed_blobs(trial: Trial) {
     let store = trial.open_furnished().await;
     let (upload, parts, secret) = begun(&trial, &*store, 3).await;
-    assert!(store.delete_upload(&upload.id, trial.now()).await.unwrap());
-    assert!(!store.delete_upload(&upload.id, trial.now()).await.unwrap());
+    assert!(store.delete_upload(&upload.id).await.unwrap());
+    assert!(!store.delete_upload(&upload.id).await.unwrap());
     assert_eq!(store.upload(&upload.id).await.unwrap(), None);
     assert_eq!(store.upload_by_secret(&secret).await.unwrap(), None);
     assert_eq!(doomed(&trial, &*store).await, parts.iter().map(|part| part.blob).collect());
@@ -143,6 +143,7 @@ pub async fn an_upload_in_ranges_is_found_by_its_name(trial: Trial) {
         total_bytes: Some(u64::from(u32::MAX) * 1_000),
         content_type: Some("image/png".to_owned()),
         file_name: Some("\u{202e}😀.png".to_owned()),
+        completed_as: None,
     };
     let upload = UploadRow { created_by: None, layout: UploadLayout::Ranges(ranges.clone()), ..trial.upload("a") };
     store.create_upload(upload.clone()).await.unwrap();
@@ -172,7 +173,7 @@ pub async fn ranges_are_kept_where_they_belong(trial: Trial) {
     assert_eq!(found, pieces);
     assert_eq!((kept.expires_at, total_of(&kept)), (later, Some(100)));
     assert_eq!(store.put_range(trial.range(&upload, 0..1), 99, later).await.unwrap(), RangePut::OtherTotal { total_bytes: 100 });
-    assert!(store.delete_upload(&upload.id, trial.now()).await.unwrap());
+    assert!(store.delete_upload(&upload.id).await.unwrap());
     assert_eq!(doomed(&trial, &*store).await, pieces.iter().map(|piece| piece.blob).collect());
 }
 
@@ -231,7 +232,14 @@ pub async fn a_url_has_so_many_uploads_at_most(trial: Trial) {
     let store = trial.open_furnished().await;
     let begin = async |holder: Option<SecretDigest>| {
         trial.clock.advance(std::time::Duration::from_secs(1));
-        let ranges = UploadRanges { name: trial.digest(), holder, total_bytes: None, content_type: None, file_name: None };
+        let ranges = UploadRanges {
+            name: trial.digest(),
+            holder,
+            total_bytes: None,
+            content_type: None,
+            file_name: None,
+            completed_as: None,
+        };
         let upload = UploadRow { layout: UploadLayout::Ranges(ranges), ..trial.upload("a") };
         store.create_upload(upload.clone()).await.unwrap();
         upload

@@ -15,4 +15,8 @@ ALTER TABLE objects ADD COLUMN user_metadata TEXT;
 
 ALTER TABLE uploads ADD COLUMN holder BLOB CHECK (length(holder) = 32);
 
+-- What a complete one has become: kept for a while, for who has not heard of it.
+
+ALTER TABLE uploads ADD COLUMN completed_as BLOB CHECK (length(completed_as) = 16);
+
 CREATE INDEX uploads_by_holder ON uploads (holder, expires_at) WHERE holder IS NOT NULL;
