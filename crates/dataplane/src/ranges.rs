@@ -15,8 +15,15 @@ use valetkey_service::{RangeError, RangeOrder, RangeOutcome, RangeRequest};
 /// What becomes of a request with a range.
 #[derive(Debug)]
 pub enum RangeAnswer {
-    /// It is answered: published, refused, or broken off.
+    /// It is answered: refused, or broken off.
     Answer(Response<ResponseBody>),
+    /// It was the last one, and this is the answer.
+    Published {
+        /// In the shape of the dialect.
+        answer: Response<ResponseBody>,
+        /// SHA-1 of the range, in an upload of any order.
+        sha1: Option<[u8; 20]>,
+    },
     /// More ranges are missing; the rest is the protocol's to tell.
     Waiting {
         /// How many bytes are there.
@@ -44,6 +51,7 @@ impl SignedUrls {
         let presented = presented(credential, Method::Put, client, parts, &sessions, face.dialect());
         match Box::pin(self.ranged(face, &presented, parts, body, request)).await {
             Ok(RangeAnswer::Answer(answer)) => RangeAnswer::Answer(self.finished(answer)),
+            Ok(RangeAnswer::Published { answer, sha1 }) => RangeAnswer::Published { answer: self.finished(answer), sha1 },
             Ok(answer) => answer,
             Err(refusal) => {
                 let answer = self.refused(face, refusal, credential, &parts.headers, client).await;
@@ -66,7 +74,9 @@ impl SignedUrls {
         let admission = self.service.admit(grant).await?;
         let attempt = self.service.attempt_of(&admission);
         match self.collected(face, admission, parts, body, request).await {
-            Ok(Some(RangeOutcome::Published(published))) => Ok(RangeAnswer::Answer(face.published(&published))),
+            Ok(Some(RangeOutcome::Published { published, sha1 })) => {
+                Ok(RangeAnswer::Published { answer: face.published(&published), sha1 })
+            }
             Ok(Some(RangeOutcome::Waiting { received_bytes, sha1 })) => {
                 attempt.ended(&self.service, Outcome::Done);
                 Ok(RangeAnswer::Waiting { received_bytes, sha1 })
@@ -99,7 +109,7 @@ impl SignedUrls {
         if request.order == RangeOrder::Sequential
             && let Some(published) = self.service.completed_granted(&admission, &request).await?
         {
-            return Ok(Some(RangeOutcome::Published(Box::new(published))));
+            return Ok(Some(RangeOutcome::Published { published: Box::new(published), sha1: None }));
         }
         let mut options = self.options_of(face, &admission, parts).await?;
         // What the headers say of the content they say of this range, and not of the whole.

@@ -141,7 +141,7 @@ impl SignedUrls {
             order: RangeOrder::Sequential,
         };
         match self.put_range(face, credential, parts, body, connection, asked).await {
-            RangeAnswer::Answer(answer) => answer,
+            RangeAnswer::Answer(answer) | RangeAnswer::Published { answer, .. } => answer,
             RangeAnswer::Waiting { received_bytes, .. } => self.finished(incomplete(received_bytes)),
             // Where to go on is all that its client needs to know.
             RangeAnswer::NotKept(RangeError::Gap { received_bytes }, _) => self.finished(closing(incomplete(received_bytes))),

@@ -64,7 +64,12 @@ pub enum RangeOutcome {
         sha1: Option<[u8; 20]>,
     },
     /// It was the last one.
-    Published(Box<Published>),
+    Published {
+        /// The object.
+        published: Box<Published>,
+        /// SHA-1 of the range, in an upload of any order.
+        sha1: Option<[u8; 20]>,
+    },
 }
 
 /// Why a range is not kept.
@@ -494,7 +499,8 @@ impl RangeUpload {
             // By one of the others, a moment ago.
             let object = service.live_object(&row.bucket, &row.key).await?.filter(|object| object.blob == blob);
             let object = service.with_digests(object.ok_or(RangeError::Unknown)?).await?;
-            return Ok(RangeOutcome::Published(Box::new(Published { object: ObjectRow::clone(&object), replaced: false })));
+            let published = Box::new(Published { object: ObjectRow::clone(&object), replaced: false });
+            return Ok(RangeOutcome::Published { published, sha1 });
         }
         let published = match service.joined(&pieces, plan.digests()).await {
             Ok(content) => plan.publish(&service, content, Some(upload)).await,
@@ -506,7 +512,7 @@ impl RangeUpload {
         }
         drop((joins, turn));
         let published = published?;
-        Ok(RangeOutcome::Published(Box::new(published)))
+        Ok(RangeOutcome::Published { published: Box::new(published), sha1 })
     }
 
     /// Why it failed, where [`RangeUpload::write`] did.

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use valetkey_dataplane::body::ResponseBody;
 use valetkey_dataplane::listener::{ConnectionInfo, closing};
-use valetkey_dataplane::{RangeAnswer, ReceiveError, RequestBody, receive};
+use valetkey_dataplane::{Face as _, RangeAnswer, ReceiveError, RequestBody, receive};
 use valetkey_http_common::content_range::{self, ContentRange};
 use valetkey_http_common::cors;
 use valetkey_http_common::path::decode;
@@ -61,6 +61,7 @@ impl Autodesk {
         };
         let answer = match signed.put_range(&face, credential, &parts, body, connection, request).await {
             RangeAnswer::Answer(answer) => answer,
+            RangeAnswer::Published { answer, sha1 } => with_sha1(answer, sha1),
             RangeAnswer::Waiting { sha1, .. } => signed.finished(accepted(sha1)),
             RangeAnswer::NotKept(error, _) => signed.finished(closing(not_kept(error))),
         };
@@ -112,7 +113,10 @@ impl Autodesk {
         }
         match upload.finish().await {
             Ok(RangeOutcome::Waiting { sha1, .. }) => Ok(accepted(sha1)),
-            Ok(RangeOutcome::Published(published)) => Ok(self.stored(&published)),
+            Ok(RangeOutcome::Published { published, sha1 }) => {
+                let face = RangeFace(AutodeskFace { public_url: self.public_url(), place: Place::Api });
+                Ok(with_sha1(face.published(&published), sha1))
+            }
             Err(error) => failed(error),
         }
     }

@@ -286,6 +286,9 @@ impl Autodesk {
 
     async fn show_bucket(&self, call: &Call, bucket: &str) -> Result<Response<ResponseBody>, ApiError> {
         let principal = self.principal(call)?;
+        // The vendor's `viewables:read` does, too; it is `data:read` here.
+        principal.require(Scope::ObjectRead).or_else(|_| principal.require(Scope::BucketRead))?;
+        let principal = self.with_scope(principal, Scope::BucketRead)?;
         principal.require(Scope::BucketRead)?;
         let bucket = self.service().bucket(&principal, &bucket_name(bucket)?).await?;
         Ok(json(StatusCode::OK, &bucket_body(&bucket)))

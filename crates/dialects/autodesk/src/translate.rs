@@ -410,13 +410,13 @@ pub(crate) fn incomplete(upload_key: String, mismatch: PartsMismatch) -> ApiErro
     };
     match mismatch {
         PartsMismatch::Parts { expected_bytes, received_bytes, parts } => {
-            let size = SizeBody { expected: expected_bytes, detected: received_bytes };
+            let size = SizeBody { expected: expected_bytes.unwrap_or(received_bytes), detected: received_bytes };
             let last = parts.iter().map(|part| part.number).max();
             let told = parts.iter().map(|part| part_body(part, Some(part.number) == last));
-            body("MissingOrInvalidParts", Some(size), told.collect())
+            body("MissingOrInvalidParts", Some(size), Some(told.collect()))
         }
         PartsMismatch::Service(valetkey_service::ServiceError::NotFound { what: "upload" }) => {
-            body("InvalidUploadKey", None, Vec::new())
+            body("InvalidUploadKey", None, None)
         }
         PartsMismatch::Service(error) => error.into(),
     }
@@ -430,7 +430,7 @@ pub(crate) fn no_such_upload(upload_key: &str) -> ApiError {
 
 /// An entity tag that no part can have.
 pub(crate) fn no_such_etag(upload_key: String) -> ApiError {
-    let body = IncompleteBody { upload_key, status: "error", reason: "MissingOrInvalidParts", size: None, parts: Vec::new() };
+    let body = IncompleteBody { upload_key, status: "error", reason: "MissingOrInvalidParts", size: None, parts: None };
     ApiError::Incomplete(Box::new(body))
 }
 

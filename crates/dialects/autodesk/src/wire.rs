@@ -247,18 +247,18 @@ pub(crate) struct IncompleteBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<SizeBody>,
     /// What is wrong with which part.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) parts: Vec<PartBody>,
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parts: Option<Vec<PartBody>>,
 }
 
 /// What was expected, and what is there.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = autodesk::IncompleteSize)]
 pub(crate) struct SizeBody {
-    /// Bytes, as the request has them.
-    #[schema(minimum = 0, nullable = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) expected: Option<u64>,
+    /// Bytes, as the request has them; where it has none, those that were received.
+    #[schema(minimum = 0)]
+    pub(crate) expected: u64,
     /// Bytes that were received.
     #[schema(minimum = 0)]
     pub(crate) detected: u64,

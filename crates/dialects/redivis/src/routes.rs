@@ -160,21 +160,22 @@ impl Redivis {
             let credential = PresentedCredential::Token { token: &token, raw_path: &raw_path };
             return Ok(signed.call(&RedivisFace::File, credential, parts, body, connection).await);
         }
-        let presented = credential(&parts.headers)?;
-        let id = file_id(id)?;
-        if presented.is_none() {
+        if credential(&parts.headers)?.is_none() {
+            // What is no id of ours is told as what is private, or not there.
+            let id = file_id(id).map_err(|_| ServiceError::Unauthenticated)?;
             let credential = PresentedCredential::Public(PublicPlace::File(id));
             return Ok(signed.call(&RedivisFace::PublicFile, credential, parts, body, connection).await);
         }
-        self.send_file(call, id).await.map(on_file)
+        let principal = self.principal(call)?;
+        self.send_file(call, &principal, file_id(id)?).await.map(on_file)
     }
 
     /// A file, to who may read it by a credential.
-    async fn send_file(&self, call: Call<'_>, id: FileId) -> Result<Response<ResponseBody>, ApiError> {
-        let (principal, file) = (self.principal(call)?, FileRef::Id(id));
+    async fn send_file(&self, call: Call<'_>, principal: &Principal, id: FileId) -> Result<Response<ResponseBody>, ApiError> {
+        let file = FileRef::Id(id);
         let file = match call.parts.method {
-            Method::HEAD => self.service().file_to_describe(&principal, file).await?,
-            _ => self.service().file(&principal, file).await?,
+            Method::HEAD => self.service().file_to_describe(principal, file).await?,
+            _ => self.service().file(principal, file).await?,
         };
         let object = file.ready().cloned().ok_or_else(errors::no_such_file)?;
         let object = self.service().with_digests(object).await?;

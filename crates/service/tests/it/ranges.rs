@@ -55,7 +55,7 @@ fn waiting(outcome: Result<RangeOutcome, RangeError>) -> u64 {
 
 fn published(outcome: Result<RangeOutcome, RangeError>) -> Published {
     match outcome {
-        Ok(RangeOutcome::Published(published)) => *published,
+        Ok(RangeOutcome::Published { published, .. }) => *published,
         other => panic!("{other:?}"),
     }
 }

@@ -114,25 +114,14 @@ fn download(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item 
         .answers(kind.refusals(refusals_of_reading(), |status, text| named(Answer::problem(text), status)))
 }
 
-const RESUMABLE: &str = "\
-    The upload that these bytes are a range of: one after the other, and what broke off goes on. A POST to the URL with `x-goog-resumable: \
-    start`, and `x-upload-content-length` and `x-upload-content-type` where they are known, begins it and gives its URL in `Location`; a \
-    DELETE of that throws it away.";
-
-schema!(
-    /// The name of an upload, as `Location` has it.
-    UploadId = String { examples: ["BwcHBwcHBwcHBwcHBwcHBw"] }
-);
-schema!(
-    /// A range of a whole.
-    ContentRange = String { examples: ["bytes 0-262143/1048576"] }
-);
-
 fn upload(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item = Parameter>) -> Operation {
     let description = "\
         The URL is the credential. It says how many bytes of which media types may come, and whether they may replace an object. \
         A success says that they are on stable storage. What was refused or broke off has used nothing up. With a URL that another \
-        API gave out, everything is answered in its shape, and a success with 200.";
+        API gave out, everything is answered in its shape, and a success with 200.\n\n\
+        The bytes may also come in ranges, one after the other, and what broke off goes on: a POST to the URL with `x-goog-resumable: start`, and \
+        `x-upload-content-length` and `x-upload-content-type` where they are known, gives the URL of the upload in `Location`. PUTs to that have \
+        `Content-Range: bytes FIRST-LAST/TOTAL`, or `bytes */TOTAL` to ask what is there; a DELETE throws it away.";
     let tagged = |answer: Answer| answer.with_header::<ETag>("ETag", "The entity tag of what was stored.");
     let replaced = "The object was replaced.";
     let replaced = match kind.others {
@@ -143,15 +132,11 @@ fn upload(kind: Kind<'_>, id: &str, summary: &str, of: impl IntoIterator<Item = 
     Operation::new(id, summary, description)
         .parameters(of)
         .parameters(writing())
-        .parameters([
-            query::<UploadId>("upload_id", RESUMABLE),
-            header::<ContentRange>("Content-Range", "With `upload_id`: which bytes of how many these are, or `bytes */N` to ask what is there."),
-        ])
         .bytes("The bytes. Any `Content-Type` is kept as it is; the body is never read as a form.")
         .answer(200, tagged(replaced).shared_as(&format!("native.{}Replaced", kind.name)))
         .answer(201, tagged(Answer::json::<StoredBody>("The object was created.")).shared_as("native.Created"))
-        .answer(308, Answer::empty("With `upload_id`: more is missing.").with_header::<Text>("Range", "What is there; absent if nothing is."))
-        .answer(409, kind.refused(Answer::problem("* `conflict`: with `upload_id`: another request is sending these bytes")))
+        .answer(308, Answer::empty("Of an upload in ranges: more is missing.").with_header::<Text>("Range", "What is there; absent if nothing is."))
+        .answer(409, kind.refused(Answer::problem("* `conflict`: another request is sending these bytes")))
         .answers(kind.refusals(refusals_of_writing(), |status, text| {
             let text = match status {
                 // Not only refusals of the table.

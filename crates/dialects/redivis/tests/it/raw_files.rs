@@ -374,7 +374,7 @@ fn public_files() {
         assert_eq!(world.get(&private).refused(401, "invalid_token"), said);
         world.call("HEAD", &private, &[], b"").head_refused(401, "invalid_token");
     }
-    world.get(&path_of("none")).refused(404, "not_found");
+    world.get(&path_of("none")).refused(401, "invalid_token");
     // A token that does not work is not made up for, nor is a credential.
     world.get(&format!("{path}?token=x")).refused(401, "invalid_token");
     world.read_as("wrong", "GET", &path).refused(401, "invalid_token");
