@@ -371,3 +371,32 @@ async fn who_goes_on_does_not_wait_for_a_line_that_is_dead() {
     published(done);
     assert_eq!(content_of(&world, "a").await, b"abcdef");
 }
+
+#[tokio::test]
+async fn of_many_that_ask_for_it_one_joins_the_pieces() {
+    let world = world().await;
+    let url = write_url(&world, "a").await;
+    begin(&world, &url, UploadOptions::default()).await.unwrap();
+    waiting(go_on(&world, &url, Some(0..3), 6, b"abc").await);
+    let admission = world.admitted(&url, Method::Put, SOMEBODY).await.unwrap();
+    let request = asked("s", Some(3..6), 6, RangeOrder::Sequential);
+    let mut last = world.service.write_range_granted(admission, request, UploadOptions::default()).await.unwrap();
+    last.write(Bytes::from_static(b"def")).await.unwrap();
+    // All is there, and cannot be published while something is in the way.
+    world.put("a", b"in the way").await;
+    assert!(last.finish().await.is_err());
+    world.service.delete_object(&world.principal("app"), &bucket(), &key("a")).await.unwrap();
+    let ask = || go_on(&world, &url, None, 6, b"");
+    let answers = [tokio::join!(ask(), ask(), ask(), ask())].map(|(a, b, c, d)| [a, b, c, d]).into_iter().flatten();
+    let (done, refused): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
+    let blobs: std::collections::HashSet<_> = done.into_iter().map(|done| published(done).object.blob).collect();
+    assert_eq!(blobs.len(), 1, "they are told of the same");
+    for refused in refused {
+        let refusal = refused.map_err(|error| match error {
+            RangeError::Service(error) => error.as_refusal(),
+            other => panic!("{other}"),
+        });
+        assert!(matches!(refusal, Err(Refusal::InUse | Refusal::UsedUp)), "{refusal:?}");
+    }
+    assert_eq!(content_of(&world, "a").await, b"abcdef");
+}
