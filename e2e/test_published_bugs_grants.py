@@ -96,14 +96,17 @@ UNAUTHENTICATED = {
     "/oss/v2": {(401, "AUTH-012"), (401, "AUTH-006")},
     "/api/v1/rawFiles": {(401, "invalid_token")},
     "/api/v1/tables": {(401, "invalid_token")},
+    "/api/v1/datasets": {(401, "invalid_token")},
+    "/api/v1/users": {(401, "invalid_token")},
     "/api/v1/files": {(401, DATALAB_NO_KEY)},
     "/v1/files": {(401, "AUTH_REQUIRED"), (401, "INVALID_TOKEN")},
 }
 TWO = {"/vk/v1": (400, "ambiguous"), "/oss/v2": (401, "AUTH-012"), "/api/v1/rawFiles": (400, "invalid_request")}
-TWO |= {"/api/v1/tables": (400, "invalid_request"), "/api/v1/files": (401, DATALAB_NO_KEY), "/v1/files": (401, "INVALID_TOKEN")}
+TWO |= {root: (400, "invalid_request") for root in ("/api/v1/tables", "/api/v1/datasets", "/api/v1/users")}
+TWO |= {"/api/v1/files": (401, DATALAB_NO_KEY), "/v1/files": (401, "INVALID_TOKEN")}
 # Of the server's own description: what is presented with a URL, what is anybody's, and where the credential is in the body.
-NO_CALLS = r"/(o|l)/.*|/oss/v2/(signedresources/\{id\}|uploads/.*|\{bucketKey\}/\{id\})|/(healthz|readyz|robots.txt|openapi.json|docs|metrics)"
-NO_CALLS += r"|/authentication/v2/token"
+NO_CALLS = r"/(o|l)/.*|/oss/v2/(signedresources/\{id\}(/resumable)?|uploads/.*|\{bucketKey\}/\{id\})|/(healthz|readyz|robots.txt|openapi.json|docs|metrics)"
+NO_CALLS += r"|/authentication/(v2/token|v1/authenticate)"
 
 
 def calls(forms):
@@ -111,7 +114,10 @@ def calls(forms):
     found = forms.object(KEY)
     named = {"bucket": forms.bucket, "bucketKey": forms.bucket, "key": KEY, "objectKey": KEY, "fileId": found["raw_file_id"]}
     named |= {"file_id": str(found["file_number"]), "table": "demo.files.current", "kid": provisioned.KID, "id": provisioned.API_KEY}
-    named |= {"link_id": forms.api.issue(KEY)["link_id"]}
+    forms.api.call("GET", f"/oss/v2/buckets/{forms.bucket}/objects/begun/signeds3upload")
+    (upload,) = forms.api.call("GET", "/vk/v1/uploads").json["uploads"]
+    named |= {"link_id": forms.api.issue(KEY)["link_id"], "upload_id": upload["upload_id"], "sessionId": "s"}
+    named |= {"newObjectKey": "copied.txt", "dataset": "demo.files", "user": "demo"}
     described = exchange(forms.server.port, "GET", "/openapi.json").json
     for template, operations in described["paths"].items():
         if not re.fullmatch(NO_CALLS, template):
