@@ -108,7 +108,11 @@ impl Face for RangeFace<'_> {
 
     fn published(&self, published: &Published) -> Response<ResponseBody> {
         let body = ObjectBody { sha1: None, ..object_body(&published.object, self.0.public_url) };
-        errors::json(StatusCode::OK, &body)
+        let mut answer = errors::json(StatusCode::OK, &body);
+        if let Some(etag) = precondition::etag(&etag_of(&published.object)) {
+            answer.headers_mut().insert(ETAG, etag);
+        }
+        answer
     }
 }
 

@@ -116,6 +116,7 @@ fn a_token_takes_ranges_too_and_says_what_is_there() {
     world.api("GET", &format!("{path}/status/other"), "").refused(404, "The specified session does not exist");
     let done = put(&creates, "bytes 2-4/10", b"234");
     assert_eq!((done.status, done.json().get("sha1"), &done.json()["size"]), (200, None, &json!(10)));
+    assert_eq!(done.header("etag"), Some(format!("\"{}\"", sha1(b"0123456789")).as_str()));
     assert_eq!(done.header("x-ads-chunk-sha1"), Some(sha1(b"234").as_str()));
     // What is there now a token that only creates may not replace, and one that only reads not at all.
     put(&creates, "bytes 0-0/1", b"0").gateway(403, "AUTH-010");
